@@ -1,0 +1,55 @@
+# One-word helpers. Everything happens in .venv, which is made and kept up to date by itself.
+# Another Python: make test PYTHON=python3.13 VENV=.venv313
+
+VENV   ?= .venv
+PYTHON ?=
+BIN    := $(VENV)/bin
+READY  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lock chaos bench clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## a sample campaign against a simulated shop, with faults on
+	$(BIN)/refunds demo
+
+test: $(READY)  ## all tests but chaos and bench; starts what it needs
+	$(BIN)/python -m pytest -m "not chaos and not bench"
+
+check: $(READY)  ## the gate: format, lint, import contracts, types, tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(MAKE) test
+
+format: $(READY)  ## format, and repair what lint can repair
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+chaos: $(READY)  ## injected faults, kills and restarts; slow
+	$(BIN)/python -m pytest -m chaos
+
+bench: $(READY)  ## measure, and print figures
+	$(BIN)/python -m pytest -m bench -s
+
+# Under the oldest Python that we support: its dependencies include those of the newer ones.
+PIP_COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
+	--allow-unsafe --no-emit-index-url --no-emit-trusted-host --no-emit-find-links $(LOCK_FLAGS)
+lock: $(READY)  ## write requirements/ anew (LOCK_FLAGS=--upgrade for newer versions); needs Python 3.11
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' \
+		|| { echo "make lock needs a .venv of Python 3.11: make lock PYTHON=python3.11 VENV=.venv311" >&2; exit 1; }
+	$(PIP_COMPILE) --extra sandbox --extra dev --output-file requirements/locked.txt pyproject.toml
+	$(PIP_COMPILE) --constraint requirements/locked.txt --output-file requirements/runtime.txt pyproject.toml
+
+clean:  ## remove what make and the tools wrote
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): requirements/locked.txt pyproject.toml .ci/venv
+	PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/locked.txt
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,1 @@
+"""The driving adapter of the queue: what Celery may ask for."""

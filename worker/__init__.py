@@ -1,0 +1,1 @@
+"""The application: from an accepted refund job to one Magento credit memo."""

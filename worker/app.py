@@ -1,0 +1,82 @@
+"""The Celery application and its process signals. `celery -A worker.app:app worker ...`, or `refunds worker`."""
+
+import os
+import sys
+import threading
+from typing import Any, Final
+
+from celery import Celery
+from celery.signals import celeryd_init, setup_logging, worker_ready, worker_shutdown, worker_shutting_down
+
+from config.celery import celery_settings
+from config.logging import configure_logging
+from config.sentry import init_sentry
+from config.settings import Settings, SettingsError
+from worker.domain.errors import RefundError
+from worker.enqueue import Enqueue
+from worker.runtime import Runtime
+
+_TASKS: Final = ("tasks.refund", "tasks.submit")
+_lock = threading.Lock()
+_runtimes: dict[int, Runtime] = {}
+
+
+class RefundApp(Celery):
+    """Celery with our settings at hand."""
+
+    settings: Settings
+
+
+def make_app(settings: Settings) -> RefundApp:
+    """Make the Celery application of these settings."""
+    made = RefundApp("refunds", include=list(_TASKS), set_as_current=False)
+    made.conf.update(celery_settings(settings))
+    made.settings = settings
+    return made
+
+
+def runtime() -> Runtime:
+    """Give this process's runtime; built on first use."""
+    with _lock:
+        current = _runtimes.get(os.getpid())
+        if current is None:
+            publish = Enqueue(app)
+            current = _runtimes[os.getpid()] = Runtime(app.settings, publish, with_upkeep=app.settings.upkeep_in_worker)
+        return current
+
+
+def _settings() -> Settings:
+    try:
+        return Settings.from_environ()
+    except SettingsError as error:
+        sys.exit(f"refunds: {error}")
+
+
+app = make_app(_settings())
+
+
+@setup_logging.connect
+def _setup_logging(**_: Any) -> None:  # noqa: ANN401 - Celery's signal
+    configure_logging(app.settings)
+
+
+@celeryd_init.connect
+def _watch_errors(**_: Any) -> None:  # noqa: ANN401
+    init_sentry(app.settings, expected=(RefundError,))
+
+
+@worker_ready.connect
+def _start(**_: Any) -> None:  # noqa: ANN401
+    runtime()
+
+
+@worker_shutting_down.connect
+def _drain(**_: Any) -> None:  # noqa: ANN401
+    if current := _runtimes.get(os.getpid()):
+        current.drain()
+
+
+@worker_shutdown.connect
+def _stop(**_: Any) -> None:  # noqa: ANN401
+    if current := _runtimes.pop(os.getpid(), None):
+        current.close()

@@ -1,0 +1,158 @@
+"""One message: claim its keys, make an attempt for each, write down how each ended.
+
+Jobs run side by side, but those of one order one after the other. Whatever goes wrong with one job
+touches no other.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import sentry_sdk
+import structlog
+from redis.exceptions import RedisError
+
+from worker import metrics
+from worker.domain.crash_point import CrashPoint
+from worker.domain.facts import named_order
+from worker.domain.job import RefundJob
+from worker.domain.lifecycle import State
+from worker.domain.outcome import DeadLettered, Deferred, Outcome, Settled
+from worker.handler import Attempt, attempt
+from worker.ledger.entry import Claim
+from worker.ledger.ledger import LedgerMissing, StaleFence
+from worker.resources import Resources
+
+log = structlog.get_logger("worker")
+
+
+async def handle(keys: Sequence[str], lane: str, message: int, r: Resources) -> None:
+    """Work off one message. Returns when nothing of it is in hand any more.
+
+    Args:
+        keys: 1 to 100 idempotency keys.
+        lane: The lane it came by.
+        message: Its number in the lane.
+        r: The process's resources.
+
+    Raises:
+        RedisError: The ledger is away and nothing was claimed; upkeep publishes the keys again.
+    """
+    try:
+        claims = await r.ledger.claim(keys, worker=r.worker, lane=lane, message=message)
+    except LedgerMissing as error:
+        log.error("ledger.missing", detail=str(error), jobs=len(keys))
+        return
+    r.crashes.pass_by(CrashPoint.AFTER_CLAIM)
+    await asyncio.gather(*(_one_after_the_other(group, r) for group in by_order(claims)))
+
+
+def by_order(claims: Sequence[Claim]) -> list[list[Claim]]:
+    """Group claims that name the same order, so that they do not get into each other's way."""
+    groups: dict[object, list[Claim]] = {}
+    for claim in claims:
+        order = _order_named(claim)
+        groups.setdefault(claim.key if order is None else (claim.entry.shop, order), []).append(claim)
+    return list(groups.values())
+
+
+def _order_named(claim: Claim) -> object:
+    """Guess a claim's order from its document without validating it; a wrong guess only costs time."""
+    try:
+        return named_order(RefundJob.model_construct(**claim.entry.document()))
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+async def _one_after_the_other(claims: Sequence[Claim], r: Resources) -> None:
+    for claim in claims:
+        async with r.in_flight:
+            await work(claim, r)
+
+
+async def work(claim: Claim, r: Resources) -> None:
+    """Make one attempt and conclude it; never raises."""
+    began = time.monotonic()
+    try:
+        if r.draining.is_set():
+            await r.ledger.release(claim.key, claim.fence)
+            return
+        outcome, made = await attempt(claim, r)
+        line = _line(claim, outcome, made, r, took_ms=int((time.monotonic() - began) * 1000))
+        await conclude(claim, outcome, line, r)
+        r.crashes.pass_by(CrashPoint.AFTER_SETTLE)
+    except StaleFence:
+        log.warning("refund.claim_lost", key=claim.key, fence=claim.fence)
+    except RedisError as error:
+        r.orphans.append((claim.key, claim.fence))
+        log.warning("ledger.away", key=claim.key, error=type(error).__name__)
+    except asyncio.CancelledError:
+        r.orphans.append((claim.key, claim.fence))
+        raise
+    except Exception as error:
+        r.orphans.append((claim.key, claim.fence))
+        sentry_sdk.capture_exception(error)
+        log.exception("refund.attempt_failed", key=claim.key)
+        await asyncio.sleep(1)  # a fault of ours must not become a busy loop
+    else:
+        metrics.attempt_finished(line)
+
+
+async def conclude(claim: Claim, outcome: Outcome, line: dict[str, Any], r: Resources) -> None:
+    """Write an outcome to the ledger.
+
+    Raises:
+        StaleFence: The claim was lost.
+    """
+    match outcome:
+        case Settled(memo_id=memo_id, via=via, details=details):
+            service = (claim.entry.sent or {}).get("service") or line.get("service")
+            result = {"memo_id": memo_id, "via": via.value, "service": service, **details}
+            await r.ledger.settle(claim, result=result, line=line)
+            if "mismatch" in details or "twins" in details:
+                log.error("refund.mismatch_found", key=claim.key, memo_id=memo_id, **dict(details))
+                sentry_sdk.capture_message("refund.mismatch_found", level="error")
+        case Deferred():
+            keep = outcome.to is State.IN_DOUBT
+            await r.ledger.defer(
+                claim,
+                to=outcome.to,
+                delay_seconds=outcome.delay_seconds,
+                keep_order=keep,
+                line=line,
+                **outcome.fields,
+            )
+        case DeadLettered():
+            verdict, message = outcome.verdict.value, outcome.message
+            await r.ledger.bury(claim, reason=outcome.reason, verdict=verdict, message=message, line=line)
+    level = log.warning if isinstance(outcome, DeadLettered) else log.info
+    level("refund.attempt_finished", key=claim.key, shop=claim.entry.shop, **line)
+
+
+def _line(claim: Claim, outcome: Outcome, made: Attempt | None, r: Resources, *, took_ms: int) -> dict[str, Any]:
+    """The canonical line of an attempt: for the log and, the same, for the entry's history."""
+    line: dict[str, Any] = {"at_ms": claim.now_ms, "attempt": claim.fence, "worker": r.worker, "took_ms": took_ms}
+    if made is not None:
+        if made.plan is not None:
+            line |= {"service": made.plan.service.value, "decision": made.plan.rule.name}
+        line |= {"send": made.number} if made.number else {}
+        line |= {"status": made.status} if made.status else {}
+        line |= {"rule": made.rule} if made.rule else {}
+        line |= {"evidence": made.evidence} if made.evidence else {}
+    match outcome:
+        case Settled():
+            return line | {"outcome": _settled_name(line, outcome), "memo_id": outcome.memo_id, "via": outcome.via.value}
+        case Deferred():
+            words = {"message": outcome.message} if outcome.message else {}
+            name = "in_doubt" if outcome.to is State.IN_DOUBT else "deferred"
+            return line | {"outcome": name, "reason": outcome.reason, "delay_s": round(outcome.delay_seconds, 2)} | words
+        case DeadLettered():
+            words = {"reason": outcome.reason, "verdict": outcome.verdict.value, "message": outcome.message}
+            return line | {"outcome": "dead_lettered"} | words
+
+
+def _settled_name(line: dict[str, Any], outcome: Settled) -> str:
+    if outcome.via.value == "marker":
+        return "already_refunded"
+    return "persisted" if line.get("service") == "creditmemo_save" else "refunded"

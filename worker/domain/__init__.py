@@ -1,0 +1,1 @@
+"""Rules and values of refunds: pure, without I/O, clock or settings."""

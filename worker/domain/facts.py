@@ -1,0 +1,70 @@
+"""What was read of an order before a decision: Magento's own documents, trimmed to the questions asked."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from worker.domain.job import RefundJob
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """The documents of one order, as Magento's GET routes give them.
+
+    Attributes:
+        order: GET /V1/orders/:id.
+        invoices: The invoice that the job names, or all of the order where it names none.
+        memos: Credit memos of the order.
+    """
+
+    order: Document
+    invoices: Sequence[Document] = ()
+    memos: Sequence[Document] = ()
+
+    @property
+    def order_id(self) -> int:
+        """Entity id of the order."""
+        return int(self.order["entity_id"])
+
+    @property
+    def payment_method(self) -> str:
+        """Code of the payment method, such as `checkmo`; empty when the shop does not say."""
+        return str((self.order.get("payment") or {}).get("method") or "")
+
+
+class Need(StrEnum):
+    """A reason to read the order before sending."""
+
+    ORDER_NUMBER = "order_number must be resolved to an entity id"
+    INVOICE = "the invoice's order and its payment method decide the service"
+    SINGLE_INVOICE = "an online refund needs the order's single invoice"
+    FULL = "everything that is left is made explicit"
+    SKU = "SKUs are resolved to order lines"
+    NO_ITEMS = "lines at quantity 0 are named, because an empty list refunds everything"
+    SHIPPING = "the shipping that is left is made explicit"
+    STOCK = "the lines that go back on stock are made explicit"
+
+
+def needs(job: RefundJob) -> tuple[Need, ...]:
+    """Say why a job cannot be sent as it stands; empty for a plain job with explicit lines of a known order."""
+    memo = job.creditmemo is not None
+    goodwill = not memo and not job.items and not job.full
+    asked = {
+        Need.ORDER_NUMBER: job.order_number is not None,
+        Need.INVOICE: not memo and job.invoice_id is not None and not (job.online and job.order_id),
+        Need.SINGLE_INVOICE: not memo and job.online and job.invoice_id is None,
+        Need.FULL: job.full,
+        Need.SKU: any(line.sku is not None for line in job.items or ()),
+        Need.NO_ITEMS: goodwill,
+        Need.SHIPPING: not memo and (job.shipping_amount == "all" or (job.full and job.shipping_amount is None)),
+        Need.STOCK: job.return_to_stock is True,
+    }
+    return tuple(need for need, is_asked in asked.items() if is_asked)
+
+
+def named_order(job: RefundJob) -> int | None:
+    """Give the entity id of the order where the job itself names it."""
+    return job.order_id or (job.creditmemo or {}).get("order_id")

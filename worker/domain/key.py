@@ -1,0 +1,56 @@
+"""Keys: the fingerprint of a job's content, and the marker by which Magento can be asked for a key."""
+
+import hashlib
+import json
+from typing import Any, Final
+
+from worker.domain.job import RefundJob
+
+#: Said about a refund but not part of it: a producer may stamp its retries with them.
+_CARRIED_ALONG: Final = frozenset({"idempotency_key", "reason", "requested_by", "campaign", "metadata"})
+MARKER_PREFIX: Final = "ref "
+
+
+def canonical(job: RefundJob) -> dict[str, Any]:
+    """Give the content that makes a job the refund that it is: what is sent, defaults resolved, lines sorted."""
+    content = job.model_dump(mode="json", exclude_none=True, exclude=set(_CARRIED_ALONG))
+    if job.items:
+        content["items"] = sorted(content["items"], key=lambda line: json.dumps(line, sort_keys=True))
+    if isinstance(job.return_to_stock, list):
+        content["return_to_stock"] = sorted(job.return_to_stock)
+    if job.creditmemo is None:
+        content.setdefault("shipping_amount", "all" if job.full else "0.00")
+    return content
+
+
+def fingerprint(job: RefundJob) -> str:
+    """Hash the canonical content: equal exactly when two documents ask for the same refund. 32 hex digits."""
+    text = json.dumps(canonical(job), sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def differences(old: RefundJob, new: RefundJob) -> dict[str, tuple[Any, Any]]:
+    """Name each field in which two documents of one key differ, with the value of each."""
+    before, after = canonical(old), canonical(new)
+    fields = sorted(before.keys() | after.keys())
+    return {name: (before.get(name), after.get(name)) for name in fields if before.get(name) != after.get(name)}
+
+
+def marker(key: str) -> str:
+    """Write the marker of a key. Keys hold no spaces and no line breaks, so no marker is part of another."""
+    return f"{MARKER_PREFIX}{key}"
+
+
+def marked_comment(key: str, comment: str | None) -> str:
+    """Put the marker on the last line of a comment: `comment.comment` is stored with the memo (measured A)."""
+    return f"{comment}\n{marker(key)}" if comment else marker(key)
+
+
+def bears_marker(text: object, key: str) -> bool:
+    """Tell whether a comment carries the marker of exactly this key, on its last line."""
+    return isinstance(text, str) and text.replace("\r\n", "\n").rstrip().rpartition("\n")[2].strip() == marker(key)
+
+
+def own_number(key: str) -> str:
+    """Derive a credit memo increment id from a key, for shops that allow it: 26 characters of the 50 Magento keeps."""
+    return f"RF{hashlib.sha256(key.encode()).hexdigest()[:24].upper()}"

@@ -1,0 +1,316 @@
+"""THE STORY: one attempt, from claim to settled, deferred or dead-lettered.
+
+claim -> look back (only if an earlier send may have happened) -> plan -> order lock -> mark sent -> one Magento call
+-> settle, defer, reconcile or dead-letter. The state `sent` is durable before the first byte leaves.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from worker.domain.answers import AnswerClass, Reading, read_answer
+from worker.domain.backoff import reconcile_seconds, retry_seconds
+from worker.domain.crash_point import CrashPoint
+from worker.domain.doubt import Doubt, GiveUp, LookAgain, SendNext, SendSame, after_no_marker, send_number
+from worker.domain.errors import InDoubt, NotSent, RefundError, Refused, Throttled, Unauthorised
+from worker.domain.job import RefundJob, parse_job
+from worker.domain.lifecycle import State
+from worker.domain.lines import PreflightRefusal
+from worker.domain.nonce import nonce_for
+from worker.domain.outcome import DeadLettered, Deferred, Outcome, Settled, Verdict, Via
+from worker.domain.plan import Plan, plan
+from worker.domain.problems import InvalidJob
+from worker.ledger.entry import Claim, Entry
+from worker.ledger.ledger import OrderBusy
+from worker.lookups import NotFound, check_total, order_of, read_facts
+from worker.magento.reconcile import find_memos, seen
+from worker.resources import Resources, Shop
+
+#: A call that could not be written within this many seconds after it was marked `sent` is not made any more:
+#: the process was suspended, and somebody else may be reconciling the job by now.
+SEND_WITHIN_SECONDS: Final = 3.0
+#: How long a job waits in line for its order before it looks by itself; the holder wakes it earlier.
+_ORDER_BUSY_SECONDS: Final = 5.0
+#: Credentials are repaired by people; asking more often would lock an admin account (contract section 6).
+_UNAUTHORISED_SECONDS: Final = 30.0
+#: Statuses with which Magento itself answers a refund: it has seen the nonce then. Others come from proxies.
+_MAGENTO_SAW_IT: Final = frozenset({200, 400, 404, 500})
+
+
+@dataclass
+class Attempt:
+    """One attempt under way; what happened is gathered for the one canonical log line."""
+
+    claim: Claim
+    job: RefundJob
+    shop: Shop
+    r: Resources
+    began: float
+    order_id: int | None = None
+    plan: Plan | None = None
+    number: int = 0
+    status: int | None = None
+    rule: str = ""
+    is_proven: bool = True
+    evidence: dict[str, Any] | None = None
+
+    @property
+    def entry(self) -> Entry:
+        """The entry as it was claimed."""
+        return self.claim.entry
+
+    def server_ms(self) -> int:
+        """The server's time now: that of the claim and what has passed since."""
+        return self.claim.now_ms + int((time.monotonic() - self.began) * 1000)
+
+
+async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None]:
+    """Make one attempt for a claimed entry.
+
+    Returns:
+        The outcome, to be written to the ledger, and what happened on the way.
+
+    Raises:
+        StaleFence: The claim was lost; nothing may be written.
+        RedisError: The ledger is away; the claim must be released later.
+    """
+    try:
+        job = parse_job(claim.entry.doc, max_bytes=r.settings.max_document_bytes * 2)
+    except InvalidJob as error:  # an entry of another version, or a document that was tampered with
+        return DeadLettered(reason="invalid", verdict=_verdict_of(claim.entry), message=str(error)), None
+    shop = r.shops.get(job.shop)
+    if shop is None:
+        message = f"shop {job.shop!r} is not configured on this worker"
+        return _again(claim.entry, "shop_not_configured", message, 30.0), None
+    a = Attempt(claim, job, shop, r, time.monotonic())
+    async with shop.slots:
+        a.began, a.claim = time.monotonic(), replace(claim, now_ms=claim.now_ms + _ms_since(a.began))
+        try:
+            return await _attempt(a), a
+        except OrderBusy:
+            return _again(a.entry, "order_busy", "another refund of this order is in flight", _ORDER_BUSY_SECONDS), a
+        except PreflightRefusal as refusal:
+            a.rule = f"pre-flight {refusal.rule}"
+            return _of_refusal(a, refusal), a
+        except NotFound as error:
+            return _not_found(a, error), a
+        except RefundError as error:  # of a look-up: nothing was sent in this attempt
+            return _later(a, error), a
+
+
+async def _attempt(a: Attempt) -> Outcome:
+    if a.entry.state is State.IN_DOUBT or a.claim.possibly_sent_ms:
+        known = await _look_back(a)
+        if known is not None:
+            return known
+    facts = await read_facts(a.job, a.shop.magento, lambda order_id: _lock(a, order_id), order_id=a.order_id)
+    a.plan = plan(a.job, facts, a.shop.rules)
+    a.number = a.number or send_number(sends=a.entry.sends, is_spent=a.entry.is_spent)
+    return await _send(a, a.plan)
+
+
+async def _lock(a: Attempt, order_id: int) -> None:
+    await a.r.ledger.lock(a.claim, order_id=order_id)
+    a.r.crashes.pass_by(CrashPoint.AFTER_LOCK)
+
+
+# --- an earlier send may have happened ------------------------------------------------------------------------------
+
+
+async def _look_back(a: Attempt) -> Outcome | None:
+    """Ask the shop for the marker of this key. None means: go on and send, under the number that was chosen."""
+    a.order_id = await order_of(a.job, a.shop.magento, known=a.entry.sent.get("order_id"))
+    memos = await find_memos(a.shop.magento, order_id=a.order_id, key=a.entry.key, own=a.job.creditmemo)
+    a.r.crashes.pass_by(CrashPoint.AFTER_RECONCILE)
+    if memos:
+        return _found(a, memos)
+    doubt = _doubt(a)
+    a.is_proven = doubt.age_seconds >= doubt.longest_request_seconds
+    match after_no_marker(doubt, jitter=a.r.jitter()):
+        case SendSame():
+            a.number = max(a.entry.sends, 1)
+            return None
+        case SendNext():
+            a.number = a.entry.sends + 1
+            return None
+        case LookAgain(delay_seconds=delay):
+            to = State.IN_DOUBT if a.entry.state is State.IN_DOUBT else State.WAITING
+            reason = a.entry.reason or "in_doubt"
+            return Deferred(to=to, reason=reason, delay_seconds=delay, fields={"looks": a.entry.looks + 1})
+        case GiveUp(verdict=verdict, reason=reason):
+            a.evidence = {
+                "sent": dict(a.entry.sent),
+                "sent_ms": a.entry.sent_ms,
+                "sends": a.entry.sends,
+                "memos_of_the_order": seen(await a.shop.magento.creditmemos_of(a.order_id)),
+            }
+            message = a.entry.message or "no credit memo with this job's marker came up at the shop"
+            return DeadLettered(reason=reason or a.entry.reason or "refused", verdict=verdict, message=message)
+
+
+def _doubt(a: Attempt) -> Doubt:
+    entry, now_ms = a.entry, a.server_ms()
+    was_sent = entry.state is State.IN_DOUBT
+    last_ms = max(entry.sent_ms if was_sent else 0, a.claim.possibly_sent_ms)
+    first_ms = entry.first_ms if was_sent else min(entry.accepted_ms, last_ms)
+    return Doubt(
+        age_seconds=(now_ms - last_ms) / 1000,
+        longest_request_seconds=a.shop.settings.longest_request_seconds,
+        nonce_age_seconds=(now_ms - first_ms) / 1000 if a.shop.has_nonces else None,
+        is_spent=entry.is_spent,
+        is_online=a.job.online,
+        was_sent=was_sent,
+        refuse_if_absent=entry.if_absent == "refuse",
+        looks=entry.looks,
+        sends=entry.calls + entry.deaths,
+        max_sends=a.r.settings.max_attempts,
+    )
+
+
+def _found(a: Attempt, memos: list[Any]) -> Outcome:
+    memo = memos[0]
+    details: dict[str, Any] = {
+        "increment_id": memo.get("increment_id"),
+        "base_grand_total": str(memo.get("base_grand_total", "")),
+    }
+    if len(memos) > 1:
+        details["twins"] = [other["entity_id"] for other in memos[1:]]
+    if mismatch := check_total(a.job, memo):
+        details["mismatch"] = mismatch
+    return Settled(memo_id=int(memo["entity_id"]), via=Via.MARKER, details=details)
+
+
+# --- the call -------------------------------------------------------------------------------------------------------
+
+
+async def _send(a: Attempt, made: Plan) -> Outcome:
+    sent = {
+        "service": made.service.value,
+        "path": made.request.path,
+        "order_id": made.order_id,
+        "online": made.online,
+        "rule": made.rule.name,
+        "refunded_before": made.refunded_before,
+    }
+    cleared = bool(a.claim.possibly_sent_ms) and a.number > a.entry.sends and not a.shop.has_nonces
+    await a.r.ledger.send(a.claim, order_id=made.order_id, number=a.number, sent=sent, is_cleared=cleared)
+    a.r.crashes.pass_by(CrashPoint.AFTER_SENT)
+    try:
+        answer = await a.shop.magento.send(
+            made.request,
+            nonce=nonce_for(a.entry.key, a.number) if a.shop.has_nonces else None,
+            idempotency_key=a.entry.key,
+            send_before=time.monotonic() + SEND_WITHIN_SECONDS + a.shop.settings.connect_timeout_seconds,
+        )
+    except InDoubt as error:
+        return _in_doubt(a, error.reason, error.message, is_spent=False, if_absent="resend")
+    except (NotSent, Throttled, Unauthorised) as error:
+        return _later(a, error)
+    a.r.crashes.pass_by(CrashPoint.AFTER_ANSWER)
+    a.status = answer.status
+    reading = read_answer(made.service, answer, online=made.online, order_id=made.order_id)
+    a.rule = reading.rule
+    return await _of_reading(a, made, reading)
+
+
+async def _of_reading(a: Attempt, made: Plan, reading: Reading) -> Outcome:
+    match reading.kind:
+        case AnswerClass.DONE:
+            return await _done(a, reading)
+        case AnswerClass.REFUSED:
+            return DeadLettered(reason=reading.reason, verdict=Verdict.REFUSED, message=reading.message)
+        case AnswerClass.NONCE_USED:
+            if_absent = a.entry.if_absent if a.number == a.entry.sends else "resend"
+            return _in_doubt(a, reading.reason, reading.message, is_spent=True, if_absent=if_absent)
+        case AnswerClass.IN_DOUBT:
+            is_spent = a.status in _MAGENTO_SAW_IT
+            return _in_doubt(a, reading.reason, reading.message, is_spent=is_spent, if_absent=reading.after_absence)
+        case AnswerClass.THROTTLED:
+            wait = reading.retry_after_seconds
+            return _later(a, Throttled(reading.message, reason=reading.reason, retry_after_seconds=wait))
+        case AnswerClass.UNAUTHORISED:
+            return _later(a, Unauthorised(reading.message, reason=reading.reason))
+        case AnswerClass.NOT_SENT:
+            return _later(a, NotSent(reading.message, reason=reading.reason))
+
+
+async def _done(a: Attempt, reading: Reading) -> Outcome:
+    """The shop says done. Where the producer said what to expect, the memo is read back and compared (promise P3)."""
+    memo_id = reading.memo_id
+    if memo_id is None:
+        raise AssertionError("bug: an answer that is done names its credit memo")
+    details: dict[str, Any] = {}
+    if a.job.expected_total is not None:
+        try:
+            memo = await a.shop.magento.creditmemo(memo_id)
+        except RefundError as error:  # refunded all the same
+            details["unconfirmed"] = error.reason
+        else:
+            details = {"increment_id": memo.get("increment_id"), "base_grand_total": str(memo.get("base_grand_total"))}
+            if mismatch := check_total(a.job, memo):
+                details["mismatch"] = mismatch
+    a.r.crashes.pass_by(CrashPoint.BEFORE_SETTLE)
+    return Settled(memo_id=memo_id, via=Via.ANSWER, details=details)
+
+
+# --- not now --------------------------------------------------------------------------------------------------------
+
+
+def _in_doubt(a: Attempt, reason: str, message: str, *, is_spent: bool, if_absent: str) -> Deferred:
+    return Deferred(
+        to=State.IN_DOUBT,
+        reason=reason,
+        message=message,
+        delay_seconds=reconcile_seconds(0, jitter=a.r.jitter()),
+        fields={
+            "looks": 1,
+            "spent": int(is_spent),
+            "if_absent": if_absent,
+            "calls": a.entry.calls + 1,
+            "reason": reason,
+            "message": message,
+        },
+    )
+
+
+def _later(a: Attempt, error: RefundError) -> Deferred:
+    """The shop is away, busy or does not let us in. A doubt that there was before stays one."""
+    delay = retry_seconds(a.entry.tries, jitter=a.r.jitter())
+    fields: dict[str, str | int] = {"tries": a.entry.tries + 1}
+    if isinstance(error, Throttled) and error.retry_after_seconds is not None:
+        delay = max(error.retry_after_seconds, 0.0) + a.r.jitter()
+    if isinstance(error, Unauthorised):
+        delay = _UNAUTHORISED_SECONDS * (0.5 + a.r.jitter())
+        if a.status is not None and a.entry.state is not State.IN_DOUBT:
+            fields["spent"] = 1  # Magento notes the nonce before it looks at permissions
+    outcome = _again(a.entry, error.reason, error.message, delay)
+    return replace(outcome, fields=fields)
+
+
+def _again(entry: Entry, reason: str, message: str, delay_seconds: float) -> Deferred:
+    to = State.IN_DOUBT if entry.state is State.IN_DOUBT else State.WAITING
+    return Deferred(to=to, reason=reason, message=message, delay_seconds=delay_seconds)
+
+
+def _of_refusal(a: Attempt, refusal: PreflightRefusal) -> Outcome:
+    """Nothing of this attempt was sent. Of an earlier one something may be: the order may show its very effect."""
+    if not a.is_proven:
+        return _again(a.entry, refusal.reason, refusal.message, reconcile_seconds(a.entry.looks, jitter=a.r.jitter()))
+    is_unknown = a.entry.state is State.IN_DOUBT and a.job.online
+    verdict = Verdict.UNKNOWN if is_unknown else Verdict.NOT_SENT
+    return DeadLettered(reason="outcome_unknown" if is_unknown else refusal.reason, verdict=verdict,
+                        message=refusal.message)  # fmt: skip
+
+
+def _not_found(a: Attempt, error: Refused) -> Outcome:
+    if a.entry.state is State.IN_DOUBT:
+        return _again(a.entry, error.reason, error.message, 30.0)
+    return DeadLettered(reason=error.reason, verdict=_verdict_of(a.entry), message=error.message)
+
+
+def _verdict_of(entry: Entry) -> Verdict:
+    return Verdict.UNKNOWN if entry.state is State.IN_DOUBT else Verdict.NOT_SENT
+
+
+def _ms_since(began: float) -> int:
+    return int((time.monotonic() - began) * 1000)

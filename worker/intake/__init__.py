@@ -1,0 +1,1 @@
+"""The doors by which jobs come in; all lead through `accept`."""

@@ -1,0 +1,178 @@
+"""Accept: validate, fingerprint, write the ledger entry, then publish the keys. Shared by every door.
+
+A job is accepted when its entry stands. If publishing fails after that, upkeep publishes it.
+"""
+
+import base64
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import structlog
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from config.settings import Settings
+from worker import metrics
+from worker.domain.job import RefundJob, parse_job
+from worker.domain.key import differences
+from worker.domain.money import CENT, cents
+from worker.domain.problems import InvalidJob, Problem
+from worker.ledger.ledger import Ledger, Receipt
+
+log = structlog.get_logger("intake")
+
+#: Most keys in one message.
+CHUNK: Final = 100
+Publish = Callable[[str, int, Sequence[str]], Awaitable[None]]
+Document = bytes | str | dict[str, Any]
+
+
+class Intake(Protocol):
+    """What a door needs; the process's resources are one."""
+
+    @property
+    def settings(self) -> Settings: ...  # noqa: D102
+    @property
+    def ledger(self) -> Ledger: ...  # noqa: D102
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a producer is told of one document.
+
+    Attributes:
+        status: `accepted`, `duplicate`, `key_conflict` or `invalid`.
+        state: Where the job of that key stands; None for an invalid document.
+        problems: Why it is invalid, or where it differs from the first one of its key.
+    """
+
+    idempotency_key: str | None
+    status: str
+    state: str | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+def check(document: Document, settings: Settings) -> RefundJob:
+    """Validate a document against the rules and against this installation.
+
+    Raises:
+        InvalidJob: With every problem found.
+    """
+    job = parse_job(document, max_bytes=settings.max_document_bytes)
+    problems = list(_against_settings(job, settings))
+    if problems:
+        raise InvalidJob(problems, idempotency_key=job.idempotency_key)
+    return job
+
+
+def _against_settings(job: RefundJob, settings: Settings) -> list[Problem]:
+    shop = settings.shops.get(job.shop)
+    if shop is None:
+        known = ", ".join(sorted(settings.shops)) or "none"
+        return [Problem("shop", f"{job.shop!r} is not configured (REFUNDS_SHOPS has: {known})")]
+    limit = shop.max_amount or settings.max_amount
+    asked = {
+        "amount": job.amount,
+        "shipping_amount": job.shipping_amount if job.shipping_amount != "all" else None,
+        "adjustment_positive": job.adjustment_positive,
+        "expected_total": job.expected_total,
+        "creditmemo.base_grand_total": cents((job.creditmemo or {}).get("base_grand_total")),
+    }
+    return [
+        Problem(name, f"is above the limit of {limit.quantize(CENT)} for one job")
+        for name, amount in asked.items()
+        if limit is not None and amount is not None and amount > limit
+    ]
+
+
+async def accept(
+    documents: Sequence[Document], r: Intake, publish: Publish, *, lane: str, door: str
+) -> list[Answer]:
+    """Accept documents that came together; they travel together.
+
+    Args:
+        documents: 1 to 100 documents.
+        r: Settings and ledger.
+        publish: Sends one message to a lane.
+        lane: `express` or `bulk`.
+        door: Where they came in, for the counters.
+
+    Returns:
+        One answer per document, in order.
+
+    Raises:
+        RedisError: The ledger is away; nothing of this call was accepted for sure: submit it again.
+    """
+    answers: list[Answer | None] = []
+    jobs: list[tuple[RefundJob, str]] = []
+    for document in documents:
+        try:
+            job = check(document, r.settings)
+        except InvalidJob as error:
+            answers.append(Answer(idempotency_key=error.idempotency_key, status="invalid",
+                                  problems=tuple(error.problems)))  # fmt: skip
+        else:
+            jobs.append((job, stored(job)))
+            answers.append(None)
+    receipts = iter(await _enter(jobs, r, publish, lane=lane) if jobs else [])
+    waiting = iter(jobs)
+    done = [answer or _answer(next(waiting)[0], next(receipts)) for answer in answers]
+    for answer in done:
+        metrics.ACCEPTED.labels(door, answer.status).inc()
+    return done
+
+
+async def _enter(jobs: Sequence[tuple[RefundJob, str]], r: Intake, publish: Publish, *, lane: str) -> list[Receipt]:
+    message = await r.ledger.next_message(lane)
+    receipts = await r.ledger.accept(jobs, lane=lane, message=message)
+    keys = [receipt.key for receipt in receipts if receipt.status == "accepted"]
+    if keys:
+        try:
+            await publish(lane, message, keys)
+        except (OperationalError, RedisError, OSError) as error:  # accepted all the same
+            log.warning("message.not_published", lane=lane, jobs=len(keys), error=type(error).__name__)
+    return receipts
+
+
+def stored(job: RefundJob) -> str:
+    """The document as the ledger keeps it: defaults left out, amounts as strings."""
+    return job.model_dump_json(exclude_defaults=True)
+
+
+def _answer(job: RefundJob, receipt: Receipt) -> Answer:
+    problems: tuple[Problem, ...] = ()
+    if receipt.status == "key_conflict":
+        changed = differences(parse_job(receipt.first), job)
+        problems = tuple(Problem(name, f"was {old!r} and is now {new!r}") for name, (old, new) in changed.items())
+    return Answer(idempotency_key=job.idempotency_key, status=receipt.status, state=receipt.state, problems=problems)
+
+
+async def take_in(
+    documents: Sequence[Document], r: Intake, publish: Publish, *, lane: str, door: str
+) -> list[Answer]:
+    """Accept documents of a producer that waits for no answer: what is refused becomes a dead letter.
+
+    Raises:
+        RedisError: The ledger is away; take them in again.
+    """
+    answers = await accept(documents, r, publish, lane=lane if lane in {"express", "bulk"} else "express", door=door)
+    for document, answer in zip(documents, answers, strict=True):
+        if answer.status in {"invalid", "key_conflict"}:
+            reasons = "; ".join(map(str, answer.problems)) or answer.status
+            key, raw = answer.idempotency_key or "", base64.b64encode(raw_bytes(document)).decode()
+            await r.ledger.bury_invalid(key=key, raw_base64=raw, reason=answer.status, reasons=reasons, door=door)
+            log.warning("document.refused", door=door, key=key, status=answer.status, reasons=reasons)
+    return answers
+
+
+def raw_bytes(document: object) -> bytes:
+    """The document as it came, or as JSON where it came decoded."""
+    match document:
+        case bytes():
+            return document
+        case str():
+            return document.encode("utf-8", "surrogateescape")
+        case _:
+            return json.dumps(document, default=str).encode()

@@ -1,0 +1,120 @@
+"""One ledger entry as a value, read from the hash that the Lua moves write."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from worker.domain.lifecycle import State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What the ledger knows of one key. Times are ms since 1970 on the Redis server's clock.
+
+    Attributes:
+        fence: Number of the newest claim; a holder with an older one cannot write.
+        sends: The last send number used; 0 when nothing was sent yet.
+        sent: What was sent last: service, path, order, online, what the order had refunded before.
+        sent_ms: When it was sent last.
+        first_ms: When this send number was used first: the shop keeps its nonce for 120 minutes from then.
+        looks: How often the shop was asked about the send in doubt.
+        tries: How often the job was deferred without a send since the last one.
+        deaths: How many workers died while they held it.
+        calls: How many sends ended in doubt.
+        is_spent: Whether the shop proved that it saw the last nonce, so that this send number cannot come again.
+        if_absent: What to do when the credit memo is proven absent: `resend` or `refuse`.
+        cleared_ms: Up to when an unknown send is ruled out, by asking the shop.
+        look_first: Whether a replay asked for a look at the shop before anything is sent.
+        history: One line per attempt and event, oldest first.
+    """
+
+    key: str
+    doc: str
+    fingerprint: str
+    state: State
+    shop: str = "default"
+    lane: str = "express"
+    campaign: str = ""
+    holder: str = ""
+    fence: int = 0
+    sends: int = 0
+    accepted_ms: int = 0
+    updated_ms: int = 0
+    sent_ms: int = 0
+    first_ms: int = 0
+    cleared_ms: int = 0
+    looks: int = 0
+    tries: int = 0
+    deaths: int = 0
+    calls: int = 0
+    is_spent: bool = False
+    look_first: bool = False
+    if_absent: str = "resend"
+    reason: str = ""
+    verdict: str = ""
+    message: str = ""
+    order: str = ""
+    sent: Mapping[str, Any] = field(default_factory=dict)
+    result: Mapping[str, Any] = field(default_factory=dict)
+    history: tuple[Mapping[str, Any], ...] = ()
+
+    @classmethod
+    def read(cls, key: str, fields: Mapping[str, str]) -> "Entry":
+        """Build an entry from the fields of its hash; unknown ones are left to newer versions."""
+        numbers = (
+            "fence",
+            "sends",
+            "accepted_ms",
+            "updated_ms",
+            "sent_ms",
+            "first_ms",
+            "cleared_ms",
+            "looks",
+            "tries",
+            "deaths",
+            "calls",
+        )
+        texts = ("doc", "fingerprint", "shop", "lane", "campaign", "holder", "reason", "verdict", "message", "order")
+        return cls(
+            key=key,
+            state=State(fields["state"]),
+            is_spent=fields.get("spent") == "1",
+            look_first=fields.get("look_first") == "1",
+            if_absent=fields.get("if_absent", "resend"),
+            sent=json.loads(fields.get("sent") or "{}"),
+            result=json.loads(fields.get("result") or "{}"),
+            history=tuple(json.loads(line) for line in fields.get("history", "").splitlines()),
+            **{name: int(float(fields.get(name) or 0)) for name in numbers},  # type: ignore[arg-type]
+            **{name: fields[name] for name in texts if name in fields},  # type: ignore[arg-type]
+        )
+
+    def document(self) -> dict[str, Any]:
+        """The job document as stored, not validated."""
+        document = json.loads(self.doc)
+        return document if isinstance(document, dict) else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """The right to attempt one entry, held under the worker's lease and numbered by its fence.
+
+    Attributes:
+        entry: The entry as it stood when it was claimed.
+        now_ms: The server's time at the claim.
+        possibly_sent_ms: Until when a send that the ledger lost may have happened; 0 when none can have.
+    """
+
+    entry: Entry
+    now_ms: int
+    possibly_sent_ms: int = 0
+
+    @property
+    def key(self) -> str:
+        """The idempotency key."""
+        return self.entry.key
+
+    @property
+    def fence(self) -> int:
+        """The fence under which every move of this attempt is made."""
+        return self.entry.fence

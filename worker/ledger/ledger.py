@@ -1,0 +1,282 @@
+"""The ledger: what is known of every idempotency key. Each method is one atomic move, named as its Lua file.
+
+The caller's fence is checked by every move that writes, so a worker that lost its lease changes nothing.
+"""
+
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast
+
+from redis.asyncio import Redis
+
+from worker.domain.job import RefundJob
+from worker.domain.key import fingerprint
+from worker.domain.lifecycle import State
+from worker.ledger.entry import Claim, Entry
+from worker.ledger.scripts import Moves
+
+LEDGER_KEY: Final = "refunds:ledger"
+DEAD_STREAM: Final = "refunds:dead"
+#: A job whose holder died this often is quarantined as `poison`.
+POISON_DEATHS: Final = 3
+
+
+class LedgerMissing(Exception):
+    """This Redis has no ledger. Nothing may be sent until `refunds ledger init` says what it is."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this Redis holds no ledger: run `refunds ledger init` if it is new, "
+            "or `refunds ledger init --after-loss` if its data was lost",
+        )
+
+
+class StaleFence(Exception):
+    """Another worker has taken this entry over; what we know no longer counts and nothing was written."""
+
+
+class OrderBusy(Exception):
+    """Another refund of the same order is in flight; this one waits in line, the claim must be given back."""
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a producer is told of one job.
+
+    Attributes:
+        status: `accepted`, `duplicate` or `key_conflict`.
+        state: Where the job of that key stands.
+        first: The document that was accepted first, for a duplicate or a conflict.
+    """
+
+    key: str
+    status: Literal["accepted", "duplicate", "key_conflict"]
+    state: str
+    first: str = ""
+
+
+class Ledger:
+    """The ledger in one Redis.
+
+    Args:
+        redis: A client with `decode_responses=True`.
+        now_ms: A clock for tests; by default the server's.
+    """
+
+    def __init__(self, redis: Redis, *, lease_seconds: float = 10, now_ms: Any = None) -> None:
+        self.redis = redis
+        self._lease_ms = int(lease_seconds * 1000)
+        self._move = Moves(redis)
+        self._clock = now_ms
+
+    def _now(self) -> str | int:
+        return int(self._clock()) if self._clock else ""
+
+    # --- intake -----------------------------------------------------------------------------------------------
+
+    async def next_message(self, lane: str) -> int:
+        """Number the next message of a lane; upkeep tells by it which messages were lost."""
+        return int(await self.redis.incr(f"refunds:seq:{lane}"))
+
+    async def accept(self, jobs: Sequence[tuple[RefundJob, str]], *, lane: str, message: int) -> list[Receipt]:
+        """Write the entries of new keys; say what is known of old ones.
+
+        Args:
+            jobs: Each job with its document as JSON.
+            lane: `express` or `bulk`.
+            message: Number of the message that will carry the accepted ones.
+        """
+        args: list[str | int] = []
+        for job, document in jobs:
+            args += [job.idempotency_key, fingerprint(job), job.shop, job.campaign or "", document]
+        answers = await self._move("accept", self._now(), lane, message, *args)
+        return [
+            Receipt(job.idempotency_key, status, state, first)
+            for (job, _), (status, state, first) in zip(jobs, answers, strict=True)
+        ]
+
+    # --- one attempt ------------------------------------------------------------------------------------------
+
+    async def claim(self, keys: Sequence[str], *, worker: str, lane: str, message: int) -> list[Claim]:
+        """Take the right to attempt each key that is free and due; the others are left to whoever holds them.
+
+        Raises:
+            LedgerMissing: Nothing may be sent; the entries stay queued.
+        """
+        answer = await self._move("claim", self._now(), worker, self._lease_ms, lane, message, *keys)
+        if answer[0] == "no ledger":
+            raise LedgerMissing
+        now_ms, epoch_ms = int(answer[0]), int(answer[1])
+        claims = []
+        for key, (verdict, *flat) in zip(keys, answer[3:], strict=True):
+            if verdict == "claimed":
+                entry = Entry.read(key, dict(zip(flat[::2], flat[1::2], strict=True)))
+                claims.append(Claim(entry=entry, now_ms=now_ms, possibly_sent_ms=_possibly_sent(entry, epoch_ms,
+                                    after_loss=answer[2] == "after_loss")))  # fmt: skip
+        return claims
+
+    async def lock(self, claim: Claim, *, order_id: int) -> None:
+        """Take the order before reading it.
+
+        Raises:
+            OrderBusy: Another refund of the order is in flight.
+            StaleFence: The claim was lost.
+        """
+        _check(await self._move("lock", claim.key, claim.fence, f"{claim.entry.shop}:{order_id}"))
+
+    async def send(
+        self,
+        claim: Claim,
+        *,
+        order_id: int,
+        number: int,
+        sent: Mapping[str, Any],
+        is_cleared: bool = False,
+    ) -> None:
+        """Write durably that the call is about to be made. Only after this may it be made.
+
+        Args:
+            number: The send number, which the nonce is made of.
+            sent: What is sent, as evidence and for reconciliation.
+            is_cleared: Whether the shop proved that no send happened that the ledger does not know of.
+
+        Raises:
+            OrderBusy: Another refund of the order is in flight.
+            StaleFence: The claim was lost.
+        """
+        order = f"{claim.entry.shop}:{order_id}"
+        text = json.dumps(sent, separators=(",", ":"), default=str)
+        cleared = int(is_cleared)
+        _check(await self._move("send", self._now(), claim.key, claim.fence, order, number, text, cleared))
+
+    async def settle(self, claim: Claim, *, result: Mapping[str, Any], line: Mapping[str, Any]) -> None:
+        """Record the final outcome under the key; it never changes again.
+
+        Raises:
+            StaleFence: The claim was lost; whoever has it now will find the credit memo by its marker.
+        """
+        answer = await self._move("settle", self._now(), claim.key, claim.fence, _json(result), _json(line))
+        if answer == "stale fence":
+            raise StaleFence
+
+    async def defer(  # noqa: PLR0913 - each is one word of the sentence that the move is
+        self,
+        claim: Claim,
+        *,
+        to: State,
+        delay_seconds: float,
+        keep_order: bool,
+        line: Mapping[str, Any] | None = None,
+        **fields: str | int,
+    ) -> None:
+        """Give the claim back; the job comes again after the delay, counted from now.
+
+        Raises:
+            StaleFence: The claim was lost.
+        """
+        pairs = [part for pair in fields.items() for part in pair]
+        keep = "keep" if keep_order else "free"
+        delay_ms = int(delay_seconds * 1000)
+        head = (self._now(), claim.key, claim.fence, to.value, delay_ms, keep, _json(line) if line else "")
+        _check(await self._move("defer", *head, *pairs))
+
+    async def release(self, key: str, fence: int) -> None:
+        """Give a claim back after trouble of our own: queued if nothing was sent, in doubt if something may have been."""
+        await self._move("release", self._now(), key, fence)
+
+    async def bury(self, claim: Claim, *, reason: str, verdict: str, message: str, line: Mapping[str, Any]) -> None:
+        """Make the job a dead letter: it will not succeed by itself.
+
+        Args:
+            verdict: `not_sent`, `refused` or `unknown`: whether money may have moved.
+
+        Raises:
+            StaleFence: The claim was lost.
+        """
+        _check(await self._move("bury", self._now(), claim.key, claim.fence, reason, verdict, message, _json(line)))
+
+    # --- doors and people -------------------------------------------------------------------------------------
+
+    async def bury_invalid(self, *, key: str, raw_base64: str, reason: str, reasons: str, door: str) -> str:
+        """Keep a document that was not accepted as a dead letter; gives its id in the stream."""
+        return str(await self._move("bury_invalid", self._now(), key, raw_base64, reason, reasons, door))
+
+    async def find(self, key: str) -> Entry | None:
+        """Read one entry, or None where the key was never seen."""
+        fields = cast("dict[str, str]", await self.redis.hgetall(f"refunds:entry:{key}"))
+        return Entry.read(key, fields) if fields else None
+
+    async def replay(self, key: str, *, line: Mapping[str, Any]) -> str:
+        """Queue a dead letter's job again; answers `queued`, `missing`, or the state that forbids it."""
+        return str(await self._move("replay", self._now(), key, _json(line)))
+
+    async def counts(self) -> dict[str, int]:
+        """Give the counters: accepted, and one per state. `accepted` is the sum of the states, exactly."""
+        raw = await self.redis.hgetall("refunds:counts")
+        return {name: int(raw.get(name, 0)) for name in ("accepted", *(state.value for state in State))}
+
+    # --- upkeep -----------------------------------------------------------------------------------------------
+
+    async def beat(self, worker: str) -> int:
+        """Renew the lease of all that a worker holds; gives the server's time in ms."""
+        return int(await self._move("beat", self._now(), worker))
+
+    async def adopt(self, *, at_most: int = 500) -> list[tuple[str, str, str, int]]:
+        """Take over what dead workers held; gives (key, state found, worker, ms since its last beat)."""
+        adopted = await self._move("adopt", self._now(), self._lease_ms, at_most, POISON_DEATHS)
+        return [(key, state, worker, int(ms)) for key, state, worker, ms in adopted]
+
+    async def publish(self, *, at_most: int = 100) -> list[tuple[str, int, list[str]]]:
+        """Take what is due: gives (lane, message number, keys) of the messages to publish now."""
+        messages = await self._move("publish", self._now(), at_most)
+        return [(lane, int(number), keys) for lane, number, *keys in messages]
+
+    async def find_lost(self, lane: str, *, up_to: int, at_most: int = 1000) -> list[str]:
+        """Make due what was queued in messages numbered up to `up_to`, which can no longer arrive."""
+        return list(await self._move("find_lost", self._now(), lane, up_to, at_most))
+
+    # --- identity ---------------------------------------------------------------------------------------------
+
+    async def note_server(self, run_id: str) -> str:
+        """Compare the Redis process with the one the ledger knows: `same`, `changed` or `no ledger`."""
+        return str(await self._move("note_server", self._now(), run_id))
+
+    async def initialise(self, how: Literal["first", "after_loss", "trust"], *, run_id: str = "") -> str:
+        """Make this Redis a ledger, or change how far it is trusted (design section 6)."""
+        return str(await self._move("initialise", self._now(), how, secrets.token_hex(8), run_id))
+
+    async def identity(self) -> dict[str, str]:
+        """Give the ledger's own record; empty when this Redis holds none."""
+        return cast("dict[str, str]", await self.redis.hgetall(LEDGER_KEY))
+
+
+def _possibly_sent(entry: Entry, epoch_ms: int, *, after_loss: bool) -> int:
+    """Until when a send may have happened that this ledger does not know of; 0 when none can have.
+
+    Entries from before the last restart or failover may have lost their newest writes. After a data loss,
+    that is true of every key, also of those that are accepted now.
+    """
+    if entry.cleared_ms >= epoch_ms > 0:
+        return 0
+    is_older = entry.accepted_ms < epoch_ms
+    if is_older or (after_loss and epoch_ms > 0):
+        return epoch_ms
+    return entry.accepted_ms if entry.look_first else 0
+
+
+def _check(answer: str) -> None:
+    match answer:
+        case "ok" | "dead":
+            return
+        case "order busy":
+            raise OrderBusy
+        case "stale fence":
+            raise StaleFence
+        case _:
+            raise AssertionError(f"bug: unexpected answer {answer!r}")
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"), default=str)

@@ -1,0 +1,38 @@
+-- adopt: take over what dead workers held. Claimed entries are queued again, sent ones are in doubt from now on;
+--        an entry whose holder died three times is quarantined, so that it kills no fourth worker.
+-- ARGV[1] now_ms or ''   ARGV[2] lease_ms   ARGV[3] how many keys at most   ARGV[4] deaths that make a poison job
+-- returns  {{key, state it was found in, worker, ms since the worker's last beat}, ...}
+local now = time_ms(ARGV[1])
+local room = tonumber(ARGV[3])
+local adopted = {}
+for _, worker in ipairs(redis.call('ZRANGEBYSCORE', 'refunds:workers', '-inf', now - tonumber(ARGV[2]))) do
+  local held = 'refunds:held:' .. worker
+  local beat = tonumber(redis.call('ZSCORE', 'refunds:workers', worker))
+  for _, key in ipairs(redis.call('SRANDMEMBER', held, room)) do
+    local entry = entry_of(key)
+    local known = redis.call('HMGET', entry, 'state', 'holder', 'sends')
+    redis.call('SREM', held, key)
+    room = room - 1
+    if known[2] == worker then
+      redis.call('HDEL', entry, 'holder')
+      redis.call('HINCRBY', entry, 'fence', 1)
+      local deaths = redis.call('HINCRBY', entry, 'deaths', 1)
+      table.insert(adopted, { key, known[1], worker, string.format('%d', now - beat) })
+      if deaths >= tonumber(ARGV[4]) and known[1] == 'claimed' then
+        local verdict = known[3] == '0' and 'not_sent' or 'unknown'
+        free_order(entry, key, now)
+        bury(entry, key, now, 'poison', verdict, 'the worker that held this job died ' .. deaths .. ' times')
+      else
+        if known[1] == 'sent' then move(entry, 'in_doubt') end
+        if known[1] == 'claimed' then
+          free_order(entry, key, now)
+          move(entry, 'queued')
+        end
+        redis.call('ZADD', 'refunds:due', now, key)
+      end
+    end
+  end
+  if redis.call('SCARD', held) == 0 then redis.call('ZREM', 'refunds:workers', worker) end
+  if room <= 0 then break end
+end
+return adopted

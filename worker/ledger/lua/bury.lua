@@ -1,0 +1,12 @@
+-- bury: make an entry a dead letter; its order is free again.
+-- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] fence   ARGV[4] reason code
+-- ARGV[5] verdict: "not_sent" | "refused" | "unknown"   ARGV[6] Magento's words   ARGV[7] history line (JSON)
+-- returns  "dead" | "stale fence"
+local key, entry = ARGV[2], entry_of(ARGV[2])
+if not is_held(entry, ARGV[3]) then return 'stale fence' end
+local now = time_ms(ARGV[1])
+note(entry, ARGV[7])
+free_order(entry, key, now)
+let_go(entry, key)
+bury(entry, key, now, ARGV[4], ARGV[5], ARGV[6])
+return 'dead'

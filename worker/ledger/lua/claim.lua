@@ -1,0 +1,38 @@
+-- claim: take the right to attempt each key of a message, under this worker's lease and a new fence.
+-- ARGV[1] now_ms or ''   ARGV[2] worker   ARGV[3] lease_ms   ARGV[4] lane   ARGV[5] sequence number   ARGV[6..] keys
+-- returns  "no ledger", or {now_ms, epoch_ms, mode, then per key: {verdict, field, value, field, value, ...}}
+--          verdict: "claimed" | "missing" | "final" | "held" | "not due"
+local ledger = redis.call('HMGET', 'refunds:ledger', 'id', 'epoch_ms', 'mode', 'mode_since_ms')
+if not ledger[1] then return { 'no ledger' } end
+local now = time_ms(ARGV[1])
+local epoch = tonumber(ledger[2] or '0')
+if ledger[3] == 'after_loss' then epoch = math.max(epoch, tonumber(ledger[4])) end
+local mark = 'refunds:mark:' .. ARGV[4]
+if tonumber(ARGV[5]) > tonumber(redis.call('GET', mark) or '0') then redis.call('SET', mark, ARGV[5]) end
+
+local function verdict_on(key, entry)
+  local known = redis.call('HMGET', entry, 'state', 'holder')
+  if not known[1] then return 'missing' end
+  if known[1] == 'settled' or known[1] == 'dead' then return 'final' end
+  if known[2] then return 'held' end -- also where that worker died: upkeep adopts, and counts the death
+  local due = redis.call('ZSCORE', 'refunds:due', key)
+  return due and tonumber(due) > now and 'not due' or 'claimed'
+end
+
+redis.call('ZADD', 'refunds:workers', 'NX', now, ARGV[2])
+local answers = { string.format('%d', now), string.format('%d', epoch), ledger[3] or 'normal' }
+for i = 6, #ARGV do
+  local key, entry = ARGV[i], entry_of(ARGV[i])
+  local answer = { verdict_on(key, entry) }
+  if answer[1] == 'claimed' then
+    if redis.call('HGET', entry, 'state') ~= 'in_doubt' then move(entry, 'claimed') end
+    redis.call('HINCRBY', entry, 'fence', 1)
+    redis.call('HSET', entry, 'holder', ARGV[2])
+    redis.call('SADD', 'refunds:held:' .. ARGV[2], key)
+    redis.call('ZREM', 'refunds:due', key)
+    redis.call('ZREM', 'refunds:queued:' .. redis.call('HGET', entry, 'lane'), key)
+    for _, part in ipairs(redis.call('HGETALL', entry)) do table.insert(answer, part) end
+  end
+  table.insert(answers, answer)
+end
+return answers

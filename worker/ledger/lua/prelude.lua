@@ -1,0 +1,106 @@
+-- Shared by every move; put before each script when it is loaded.
+--   refunds:ledger              hash    id, run_id, epoch_ms, mode, mode_since_ms (its absence stops all sending)
+--   refunds:entry:<key>         hash    one entry, permanent; fields in worker/ledger/entry.py
+--   refunds:counts              hash    accepted, and one count per state: they always add up
+--   refunds:queued:<lane>       zset    key -> sequence number of the message that carries it
+--   refunds:seq:<lane>          string  last sequence number given to a message
+--   refunds:mark:<lane>         string  highest sequence number that a worker has claimed
+--   refunds:due                 zset    key -> time (ms) at which upkeep publishes it
+--   refunds:workers             zset    worker -> last heartbeat (ms): the lease of all that it holds
+--   refunds:held:<worker>       set     keys that the worker holds
+--   refunds:order:<shop>:<id>   string  key of the one refund in flight for an order
+--   refunds:order_waiters:<..>  list    keys that wait for that order
+--   refunds:dead                stream  dead letters; refunds:dead_index  hash  key -> id in the stream
+
+-- The time in ms: the server's, unless a test hands one in.
+local function time_ms(given)
+  if given ~= '' then return tonumber(given) end
+  local t = redis.call('TIME')
+  return t[1] * 1000 + math.floor(t[2] / 1000)
+end
+
+local function entry_of(key) return 'refunds:entry:' .. key end
+
+-- Change the state and the counters that must add up with it.
+local function move(entry, to)
+  local from = redis.call('HGET', entry, 'state')
+  if from == to then return end
+  if from then redis.call('HINCRBY', 'refunds:counts', from, -1) end
+  redis.call('HINCRBY', 'refunds:counts', to, 1)
+  redis.call('HSET', entry, 'state', to)
+end
+
+-- Whether the caller still holds the entry: a stale fence never writes.
+local function is_held(entry, fence)
+  local now = redis.call('HMGET', entry, 'fence', 'holder')
+  return now[1] == fence and now[2] ~= false
+end
+
+-- Give the claim back; the fence stays, so that an old holder cannot write.
+local function let_go(entry, key)
+  local holder = redis.call('HGET', entry, 'holder')
+  if holder then
+    redis.call('SREM', 'refunds:held:' .. holder, key)
+    redis.call('HDEL', entry, 'holder')
+  end
+end
+
+-- Free the order and wake the first that waits for it.
+local function free_order(entry, key, now)
+  local order = redis.call('HGET', entry, 'order')
+  if not order then return end
+  local lock = 'refunds:order:' .. order
+  if redis.call('GET', lock) == key then
+    redis.call('DEL', lock)
+    local waiter = redis.call('LPOP', 'refunds:order_waiters:' .. order)
+    if waiter and redis.call('ZSCORE', 'refunds:due', waiter) then
+      redis.call('ZADD', 'refunds:due', now, waiter)
+    end
+  end
+  redis.call('HDEL', entry, 'order')
+end
+
+-- Take the order for one refund, or wait in its line. Returns whether it was taken.
+local function take_order(entry, key, order)
+  local lock = 'refunds:order:' .. order
+  local owner = redis.call('GET', lock)
+  if owner and owner ~= key then
+    redis.call('RPUSH', 'refunds:order_waiters:' .. order, key)
+    return false
+  end
+  redis.call('SET', lock, key)
+  redis.call('HSET', entry, 'order', order)
+  return true
+end
+
+-- Append one line of JSON to the history; the first 20 and the last 80 lines stay.
+local function note(entry, line)
+  if line == '' then return end
+  local old = redis.call('HGET', entry, 'history')
+  local text = old and (old .. '\n' .. line) or line
+  local _, lines = string.gsub(text, '\n', '\n')
+  if lines >= 100 then
+    local seen, cut_from, cut_to = 0, nil, nil
+    for position in string.gmatch(text, '()\n') do
+      seen = seen + 1
+      if seen == 20 then cut_from = position end
+      if seen == 21 then cut_to = position end
+    end
+    text = string.sub(text, 1, cut_from) .. string.sub(text, cut_to + 1)
+  end
+  redis.call('HSET', entry, 'history', text)
+end
+
+-- Write the dead letter of an entry: once per death, kept until its job has settled.
+local function bury(entry, key, now, reason, verdict, message)
+  local facts = redis.call('HMGET', entry, 'doc', 'shop', 'lane', 'sends', 'history', 'campaign')
+  local id = redis.call('XADD', 'refunds:dead', '*', 'key', key, 'reason', reason, 'verdict', verdict,
+    'message', message, 'at_ms', string.format('%d', now), 'job', facts[1] or '', 'shop', facts[2] or '',
+    'lane', facts[3] or '', 'sends', facts[4] or '0', 'attempts', facts[5] or '', 'campaign', facts[6] or '')
+  local before = redis.call('HGET', 'refunds:dead_index', key)
+  if before then redis.call('XDEL', 'refunds:dead', before) end
+  redis.call('HSET', 'refunds:dead_index', key, id)
+  redis.call('HSET', entry, 'reason', reason, 'verdict', verdict, 'message', message,
+    'updated_ms', string.format('%d', now))
+  move(entry, 'dead')
+end

@@ -1,0 +1,14 @@
+-- send: write down that the call is about to be made, before it is made, and take the order if it is not held yet.
+-- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] fence   ARGV[4] order as <shop>:<entity id>
+-- ARGV[5] send number   ARGV[6] what is sent (JSON)
+-- ARGV[7] '1' when the shop was asked, and proved that no send happened that the ledger does not know of
+-- returns  "ok" | "order busy" | "stale fence"
+local entry = entry_of(ARGV[2])
+if not is_held(entry, ARGV[3]) then return 'stale fence' end
+if not take_order(entry, ARGV[2], ARGV[4]) then return 'order busy' end
+local now = string.format('%d', time_ms(ARGV[1]))
+if redis.call('HGET', entry, 'sends') ~= ARGV[5] then redis.call('HSET', entry, 'first_ms', now, 'spent', 0) end
+if ARGV[7] == '1' then redis.call('HSET', entry, 'cleared_ms', now, 'look_first', 0) end
+redis.call('HSET', entry, 'sends', ARGV[5], 'sent', ARGV[6], 'sent_ms', now)
+move(entry, 'sent')
+return 'ok'

@@ -1,0 +1,20 @@
+-- settle: record the final outcome of a key, once; free its order; close its dead letter if it had one.
+-- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] fence   ARGV[4] result (JSON)   ARGV[5] history line (JSON)
+-- returns  "settled" | "already" | "stale fence"
+local key, entry = ARGV[2], entry_of(ARGV[2])
+if redis.call('HGET', entry, 'state') == 'settled' then return 'already' end
+if not is_held(entry, ARGV[3]) then return 'stale fence' end
+local now = time_ms(ARGV[1])
+note(entry, ARGV[5])
+free_order(entry, key, now)
+let_go(entry, key)
+redis.call('HSET', entry, 'result', ARGV[4], 'updated_ms', string.format('%d', now))
+redis.call('HDEL', entry, 'sent', 'sent_ms', 'looks', 'tries', 'spent', 'if_absent', 'deaths', 'calls', 'first_ms', 'look_first',
+  'reason', 'verdict', 'message', 'cleared_ms')
+move(entry, 'settled')
+local letter = redis.call('HGET', 'refunds:dead_index', key)
+if letter then
+  redis.call('XDEL', 'refunds:dead', letter)
+  redis.call('HDEL', 'refunds:dead_index', key)
+end
+return 'settled'

@@ -1,0 +1,1 @@
+"""Driven adapter: Magento over HTTP."""

@@ -1,0 +1,24 @@
+"""Every metric, its labels and its unit, declared in one place; exported for Prometheus."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from prometheus_client import Counter, Histogram
+
+ATTEMPTS: Final = Counter("refunds_attempts_total", "Attempts by how they ended.", ["outcome", "reason", "service"])
+ATTEMPT_SECONDS: Final = Histogram(
+    "refunds_attempt_seconds",
+    "Time of one attempt, from claim to conclusion, in seconds.",
+    ["service"],
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
+)
+ACCEPTED: Final = Counter("refunds_accepted_total", "Documents at a door by what became of them.", ["door", "status"])
+ADOPTED: Final = Counter("refunds_adopted_total", "Jobs taken over from dead workers, by the state they were in.", ["state"])
+PUBLISHED_AGAIN: Final = Counter("refunds_published_again_total", "Jobs whose message was lost.", ["lane"])
+
+
+def attempt_finished(line: Mapping[str, Any]) -> None:
+    """Count one attempt from its canonical line."""
+    service = str(line.get("service", "none"))
+    ATTEMPTS.labels(str(line["outcome"]), str(line.get("reason", "")), service).inc()
+    ATTEMPT_SECONDS.labels(service).observe(line["took_ms"] / 1000)

@@ -1,0 +1,109 @@
+"""Composition root: what an attempt needs, built from the settings, closed in one place."""
+
+import asyncio
+import os
+import random
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import aiohttp
+from redis.asyncio import Redis
+
+from config.settings import Settings
+from config.shops import AdminCredentials, BearerCredentials, OAuth1Credentials, ShopSettings
+from worker.crash import Crashes
+from worker.domain.plan import ShopRules
+from worker.ledger.connection import connect
+from worker.ledger.ledger import Ledger
+from worker.magento.admin_token import AdminToken
+from worker.magento.auth import Auth, Bearer, OAuth1
+from worker.magento.client import Magento
+from worker.magento.session import open_session
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shop:
+    """One configured Magento, ready to be called.
+
+    Attributes:
+        slots: Calls of this process to the shop at once.
+        has_nonces: Whether our sends carry a nonce that the shop takes only once (OAuth 1.0a).
+    """
+
+    settings: ShopSettings
+    magento: Magento
+    rules: ShopRules
+    slots: asyncio.Semaphore
+    has_nonces: bool
+
+
+@dataclass(kw_only=True)
+class Resources:
+    """What one worker process works with; made on the loop that uses it.
+
+    Attributes:
+        worker: Name of this process in the ledger: host, pid and a random part, never used again.
+        in_flight: Jobs in hand of this process at once.
+        draining: Set when the process shall stop: what was not sent yet goes back.
+        orphans: Claims whose last move failed; the heartbeat gives them back.
+    """
+
+    settings: Settings
+    redis: Redis
+    ledger: Ledger
+    shops: Mapping[str, Shop]
+    worker: str
+    in_flight: asyncio.Semaphore
+    crashes: Crashes
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
+    orphans: list[tuple[str, int]] = field(default_factory=list)
+    jitter: Callable[[], float] = random.random
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Resources]:
+    """Open everything that one process needs, and close it at the end."""
+    redis = connect(settings.redis_url, timeout_seconds=settings.redis_timeout_seconds)
+    session = open_session(limit=sum(shop.max_concurrency for shop in settings.shops.values()) + 8)
+    try:
+        yield Resources(
+            settings=settings,
+            redis=redis,
+            ledger=Ledger(redis, lease_seconds=settings.lease_seconds),
+            shops={name: open_shop(shop, session) for name, shop in settings.shops.items()},
+            worker=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            in_flight=asyncio.Semaphore(settings.chunk_concurrency),
+            crashes=Crashes.parse(settings.crash_point),
+        )
+    finally:
+        await session.close()
+        await redis.aclose()
+
+
+def open_shop(settings: ShopSettings, session: aiohttp.ClientSession) -> Shop:
+    """Make one shop callable."""
+    return Shop(
+        settings=settings,
+        magento=Magento(settings, auth=_auth(settings), session=session),
+        rules=ShopRules(offline_methods=settings.offline_methods, may_number_memos=settings.marker_increment_id),
+        slots=asyncio.Semaphore(settings.max_concurrency),
+        has_nonces=settings.auth == "oauth1",
+    )
+
+
+def _auth(settings: ShopSettings) -> Auth:
+    match settings.credentials:
+        case OAuth1Credentials() as keys:
+            return OAuth1(
+                consumer_key=keys.consumer_key,
+                consumer_secret=keys.consumer_secret,
+                access_token=keys.access_token,
+                access_secret=keys.access_secret,
+            )
+        case BearerCredentials(token=token):
+            return Bearer(token=token)
+        case AdminCredentials(username=username.get_secret_value(), password=password):
+            return AdminToken(base_url=settings.base_url, username=username, password=password)

@@ -1,0 +1,116 @@
+"""One event loop thread per process: Celery's threads hand it their messages and wait.
+
+Built on first use and keyed by pid, because Celery's threads pool fires no signal per child and a fork must never
+inherit a loop. The loop also keeps the lease alive and runs upkeep.
+"""
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, Final, TypeVar
+
+import structlog
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from config.settings import Settings
+from worker.resources import Resources, opened
+from worker.upkeep.upkeep import Publish, Upkeep
+
+T = TypeVar("T")
+log = structlog.get_logger("worker")
+#: How long opening the resources may take before the process gives up.
+_START_SECONDS: Final = 30.0
+
+
+class Runtime:
+    """The loop thread of one process with everything that lives on it.
+
+    Args:
+        settings: The settings.
+        publish: Sends one message to a lane.
+        with_upkeep: Whether this process also takes part in upkeep.
+    """
+
+    def __init__(self, settings: Settings, publish: Publish, *, with_upkeep: bool = True) -> None:
+        self._settings, self._publish, self._with_upkeep = settings, publish, with_upkeep
+        self.pid = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        self._stack = AsyncExitStack()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._thread = threading.Thread(target=self._loop.run_forever, name="refunds-loop", daemon=True)
+        self._thread.start()
+        self.resources: Resources = self.run(lambda: self._open(), timeout_seconds=_START_SECONDS)
+
+    def run(self, work: Callable[[], Coroutine[Any, Any, T]], *, timeout_seconds: float | None = None) -> T:
+        """Run a coroutine on the loop and wait for it, from any other thread.
+
+        Args:
+            work: Makes the coroutine.
+            timeout_seconds: After this the coroutine is cancelled; None waits.
+        """
+        future = asyncio.run_coroutine_threadsafe(work(), self._loop)
+        try:
+            return future.result(timeout_seconds)
+        except TimeoutError:
+            future.cancel()
+            raise
+
+    def drain(self) -> None:
+        """Begin to stop: what was not sent goes back to the queue, calls that are under way end."""
+        self._loop.call_soon_threadsafe(self.resources.draining.set)
+
+    def close(self) -> None:
+        """Stop the loop; claims that are still held are given back."""
+        if not self._loop.is_running():
+            return
+        try:
+            self.run(self._close, timeout_seconds=10)
+        except (TimeoutError, RedisError, OSError) as error:
+            log.warning("worker.close_failed", error=type(error).__name__)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=5)
+
+    async def _open(self) -> Resources:
+        r = await self._stack.enter_async_context(opened(self._settings))
+        self._tasks.append(asyncio.create_task(heartbeat(r), name="heartbeat"))
+        if self._with_upkeep:
+            broker = Redis.from_url(str(self._settings.broker_url), socket_timeout=self._settings.redis_timeout_seconds)
+            self._stack.push_async_callback(broker.aclose)
+            self._tasks.append(asyncio.create_task(Upkeep(r, self._publish, broker).run(), name="upkeep"))
+        return r
+
+    async def _close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        r = self.resources
+        try:
+            await give_back(r)
+            if not await r.redis.scard(f"refunds:held:{r.worker}"):
+                await r.redis.zrem("refunds:workers", r.worker)
+        finally:
+            await self._stack.aclose()
+
+
+async def heartbeat(r: Resources) -> None:
+    """Keep the lease alive, watch which Redis process answers, and give back what trouble left in our hands."""
+    while True:
+        try:
+            await r.ledger.beat(r.worker)
+            info = await r.redis.info("server")
+            await r.ledger.note_server(str(info["run_id"]))
+            await give_back(r)
+        except (RedisError, OSError) as error:
+            log.warning("worker.heartbeat_failed", error=type(error).__name__)
+        await asyncio.sleep(r.settings.heartbeat_seconds)
+
+
+async def give_back(r: Resources) -> None:
+    """Release claims whose last move failed: queued if surely not sent, else in doubt."""
+    while r.orphans:
+        key, fence = r.orphans[0]
+        await r.ledger.release(key, fence)
+        del r.orphans[0]

@@ -1,0 +1,1 @@
+"""Periodic housekeeping: what is due, what was lost, what the dead left behind."""
