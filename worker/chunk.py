@@ -42,7 +42,9 @@ async def handle(keys: Sequence[str], lane: str, message: int, r: Resources) -> 
     try:
         claims = await r.ledger.claim(keys, worker=r.worker, lane=lane, message=message)
     except LedgerMissing as error:
-        log.error("ledger.missing", detail=str(error), jobs=len(keys))
+        log.error(  # noqa: TRY400 - expected, no traceback
+            "ledger.missing", detail=str(error), jobs=len(keys)
+        )
         return
     r.crashes.pass_by(CrashPoint.AFTER_CLAIM)
     await asyncio.gather(*(_one_after_the_other(group, r) for group in by_order(claims)))
@@ -60,9 +62,10 @@ def by_order(claims: Sequence[Claim]) -> list[list[Claim]]:
 def _order_named(claim: Claim) -> object:
     """Guess a claim's order from its document without validating it; a wrong guess only costs time."""
     try:
-        return named_order(RefundJob.model_construct(**claim.entry.document()))
+        order = named_order(RefundJob.model_construct(**claim.entry.document()))
     except (ValueError, TypeError, AttributeError):
         return None
+    return order if isinstance(order, int) else None
 
 
 async def _one_after_the_other(claims: Sequence[Claim], r: Resources) -> None:
@@ -142,11 +145,17 @@ def _line(claim: Claim, outcome: Outcome, made: Attempt | None, r: Resources, *,
         line |= {"evidence": made.evidence} if made.evidence else {}
     match outcome:
         case Settled():
-            return line | {"outcome": _settled_name(line, outcome), "memo_id": outcome.memo_id, "via": outcome.via.value}
+            return line | {
+                "outcome": _settled_name(line, outcome),
+                "memo_id": outcome.memo_id,
+                "via": outcome.via.value,
+            }
         case Deferred():
             words = {"message": outcome.message} if outcome.message else {}
             name = "in_doubt" if outcome.to is State.IN_DOUBT else "deferred"
-            return line | {"outcome": name, "reason": outcome.reason, "delay_s": round(outcome.delay_seconds, 2)} | words
+            return (
+                line | {"outcome": name, "reason": outcome.reason, "delay_s": round(outcome.delay_seconds, 2)} | words
+            )
         case DeadLettered():
             words = {"reason": outcome.reason, "verdict": outcome.verdict.value, "message": outcome.message}
             return line | {"outcome": "dead_lettered"} | words

@@ -155,7 +155,7 @@ def _doubt(a: Attempt) -> Doubt:
     first_ms = entry.first_ms if was_sent else min(entry.accepted_ms, last_ms)
     return Doubt(
         age_seconds=(now_ms - last_ms) / 1000,
-        longest_request_seconds=a.shop.settings.longest_request_seconds,
+        longest_request_seconds=a.shop.settings.longest_request_seconds + _departs_within_seconds(a),
         nonce_age_seconds=(now_ms - first_ms) / 1000 if a.shop.has_nonces else None,
         is_spent=entry.is_spent,
         is_online=a.job.online,
@@ -165,6 +165,11 @@ def _doubt(a: Attempt) -> Doubt:
         sends=entry.calls + entry.deaths,
         max_sends=a.r.settings.max_attempts,
     )
+
+
+def _departs_within_seconds(a: Attempt) -> float:
+    """How long after the mark `sent` a call can still leave us; only then does the shop's longest request begin."""
+    return SEND_WITHIN_SECONDS + a.shop.settings.connect_timeout_seconds
 
 
 def _found(a: Attempt, memos: list[Any]) -> Outcome:
@@ -192,6 +197,7 @@ async def _send(a: Attempt, made: Plan) -> Outcome:
         "rule": made.rule.name,
         "refunded_before": made.refunded_before,
     }
+    send_before = time.monotonic() + _departs_within_seconds(a)  # from before the mark: we may be suspended right after it
     cleared = bool(a.claim.possibly_sent_ms) and a.number > a.entry.sends and not a.shop.has_nonces
     await a.r.ledger.send(a.claim, order_id=made.order_id, number=a.number, sent=sent, is_cleared=cleared)
     a.r.crashes.pass_by(CrashPoint.AFTER_SENT)
@@ -200,7 +206,7 @@ async def _send(a: Attempt, made: Plan) -> Outcome:
             made.request,
             nonce=nonce_for(a.entry.key, a.number) if a.shop.has_nonces else None,
             idempotency_key=a.entry.key,
-            send_before=time.monotonic() + SEND_WITHIN_SECONDS + a.shop.settings.connect_timeout_seconds,
+            send_before=send_before,
         )
     except InDoubt as error:
         return _in_doubt(a, error.reason, error.message, is_spent=False, if_absent="resend")
@@ -210,15 +216,15 @@ async def _send(a: Attempt, made: Plan) -> Outcome:
     a.status = answer.status
     reading = read_answer(made.service, answer, online=made.online, order_id=made.order_id)
     a.rule = reading.rule
-    return await _of_reading(a, made, reading)
+    return await _of_reading(a, reading)
 
 
-async def _of_reading(a: Attempt, made: Plan, reading: Reading) -> Outcome:
+async def _of_reading(a: Attempt, reading: Reading) -> Outcome:
     match reading.kind:
         case AnswerClass.DONE:
             return await _done(a, reading)
         case AnswerClass.REFUSED:
-            return DeadLettered(reason=reading.reason, verdict=Verdict.REFUSED, message=reading.message)
+            return _refused(a, reading)
         case AnswerClass.NONCE_USED:
             if_absent = a.entry.if_absent if a.number == a.entry.sends else "resend"
             return _in_doubt(a, reading.reason, reading.message, is_spent=True, if_absent=if_absent)
@@ -232,6 +238,18 @@ async def _of_reading(a: Attempt, made: Plan, reading: Reading) -> Outcome:
             return _later(a, Unauthorised(reading.message, reason=reading.reason))
         case AnswerClass.NOT_SENT:
             return _later(a, NotSent(reading.message, reason=reading.reason))
+
+
+def _refused(a: Attempt, reading: Reading) -> Outcome:
+    """Magento's no is final: it saw this number's nonce for the first time. A proxy's says nothing of an earlier copy."""
+    if a.status not in _MAGENTO_SAW_IT and a.entry.state is State.IN_DOUBT:
+        if not a.is_proven:
+            return _again(
+                a.entry, reading.reason, reading.message, reconcile_seconds(a.entry.looks, jitter=a.r.jitter())
+            )
+        if a.job.online:
+            return DeadLettered(reason="outcome_unknown", verdict=Verdict.UNKNOWN, message=reading.message)
+    return DeadLettered(reason=reading.reason, verdict=Verdict.REFUSED, message=reading.message)
 
 
 async def _done(a: Attempt, reading: Reading) -> Outcome:

@@ -13,7 +13,9 @@ ATTEMPT_SECONDS: Final = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
 )
 ACCEPTED: Final = Counter("refunds_accepted_total", "Documents at a door by what became of them.", ["door", "status"])
-ADOPTED: Final = Counter("refunds_adopted_total", "Jobs taken over from dead workers, by the state they were in.", ["state"])
+ADOPTED: Final = Counter(
+    "refunds_adopted_total", "Jobs taken over from dead workers, by the state they were in.", ["state"]
+)
 PUBLISHED_AGAIN: Final = Counter("refunds_published_again_total", "Jobs whose message was lost.", ["lane"])
 
 

@@ -105,5 +105,6 @@ def _auth(settings: ShopSettings) -> Auth:
             )
         case BearerCredentials(token=token):
             return Bearer(token=token)
-        case AdminCredentials(username=username.get_secret_value(), password=password):
-            return AdminToken(base_url=settings.base_url, username=username, password=password)
+        case AdminCredentials(username=username, password=password):
+            name = username.get_secret_value()
+            return AdminToken(base_url=settings.base_url, username=name, password=password)

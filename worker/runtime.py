@@ -42,7 +42,7 @@ class Runtime:
         self._tasks: list[asyncio.Task[None]] = []
         self._thread = threading.Thread(target=self._loop.run_forever, name="refunds-loop", daemon=True)
         self._thread.start()
-        self.resources: Resources = self.run(lambda: self._open(), timeout_seconds=_START_SECONDS)
+        self.resources: Resources = self.run(self._open, timeout_seconds=_START_SECONDS)
 
     def run(self, work: Callable[[], Coroutine[Any, Any, T]], *, timeout_seconds: float | None = None) -> T:
         """Run a coroutine on the loop and wait for it, from any other thread.

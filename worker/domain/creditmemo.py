@@ -4,6 +4,7 @@ Both credit-memo services take every amount from the body (contract 3.3, 3.8), s
 contradictory here would become a wrong memo with HTTP 200. Unknown nested keys are a masked 500 (4.3).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
@@ -41,6 +42,9 @@ _ITEM_AMOUNTS: Final = frozenset(
         "weee_tax_row_disposition",
     )
 ) | frozenset({"qty", "base_cost", "weee_tax_applied_row_amount", "base_weee_tax_applied_row_amnt"})
+
+#: Fields that hold a number with decimals; every other text stays as it is, `increment_id` with its zeros above all.
+AMOUNT_FIELDS: Final = _AMOUNTS | _ITEM_AMOUNTS
 
 #: Keys that Magento has but that hurt here, with the reason (contract 3.3 steps 2 and 8).
 _FORBIDDEN: Final[Mapping[str, str]] = {
@@ -130,6 +134,8 @@ def _wrong_value(
         is_id = isinstance(value, int) and not isinstance(value, bool) and value >= (0 if name == "store_id" else 1)
         return None if value is None or is_id else "must be a positive whole number"
     if name in strings:
+        if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+            return "holds half a character (a lone surrogate)"
         if value is None or (isinstance(value, str) and len(value) <= _MAX_TEXT):
             return None
         return f"must be a text of at most {_MAX_TEXT} characters"
@@ -153,5 +159,5 @@ def amount_of(value: object) -> Decimal | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    is_plain = amount.is_finite() and "e" not in str(value).lower() and "_" not in str(value)
+    is_plain = amount.is_finite() and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", str(value)) is not None
     return amount if is_plain and abs(amount.adjusted()) < 12 else None  # noqa: PLR2004

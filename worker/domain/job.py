@@ -78,15 +78,14 @@ def _shipping(value: object) -> object:
     if value == "all":
         return value
     if not isinstance(value, str):
-        raise ValueError('must be a decimal string such as "4.50", or "all"')  # noqa: TRY004
+        raise ValueError('must be a decimal string such as "4.50", or "all"')
     return value
 
 
 EntityId = Annotated[int, BeforeValidator(_entity_id), Field(strict=True, gt=0, le=MAX_ENTITY_ID)]
-Key = Annotated[
-    str, BeforeValidator(_key), Field(strict=True, min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")
-]
+Key = Annotated[str, BeforeValidator(_key), Field(strict=True, min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
 Text = Annotated[str, Field(strict=True, max_length=255)]
+ShopName = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 CampaignName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
 
 
@@ -119,42 +118,45 @@ class RefundJob(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", title="Refund job, version 1")
 
     idempotency_key: Key = Field(description="Equal exactly when two jobs are the same refund.")
-    mode: Mode = Field(Mode.PROCESS, description="process: Magento refunds; persist: a credit memo is only stored.")
-    shop: Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")] = Field(
-        "default", description="Which configured Magento; not a store view."
+    mode: Mode = Field(
+        default=Mode.PROCESS, description="process: Magento refunds; persist: a credit memo is only stored."
     )
-    order_id: EntityId | None = Field(None, description="Entity id of the order.")
+    shop: ShopName = Field(default="default", description="Which configured Magento; not a store view.")
+    order_id: EntityId | None = Field(default=None, description="Entity id of the order.")
     order_number: Annotated[str, Field(strict=True, pattern=r"^[!-~]{1,50}$")] | None = Field(
-        None, description="Increment id of the order; looked up, and compared with what is read back."
+        default=None, description="Increment id of the order; looked up, and compared with what is read back."
     )
-    invoice_id: EntityId | None = Field(None, description="Entity id of the invoice.")
+    invoice_id: EntityId | None = Field(default=None, description="Entity id of the invoice.")
     items: Annotated[list[Line], Field(min_length=1, max_length=1000)] | None = Field(
-        None, description="Lines to refund. Absent means everything that is left, and only with full: true."
+        default=None, description="Lines to refund. Absent means everything that is left, and only with full: true."
     )
-    full: StrictBool = Field(False, description="Refund everything that is left.")
-    amount: Amount | None = Field(None, description="Goodwill: this amount and no items. Base currency.")
+    full: StrictBool = Field(default=False, description="Refund everything that is left.")
+    amount: Amount | None = Field(default=None, description="Goodwill: this amount and no items. Base currency.")
     shipping_amount: Annotated[Amount | Literal["all"], BeforeValidator(_shipping)] | None = Field(
-        None, description='Shipping to refund, base currency, or "all". Default "0" for partial, "all" for full.'
+        default=None,
+        description='Shipping to refund, base currency, or "all". Default "0" for partial, "all" for full.',
     )
-    adjustment_positive: Amount | None = Field(None, description="Added to the memo, base currency.")
-    adjustment_negative: Amount | None = Field(None, description="Taken off the memo, base currency.")
+    adjustment_positive: Amount | None = Field(default=None, description="Added to the memo, base currency.")
+    adjustment_negative: Amount | None = Field(default=None, description="Taken off the memo, base currency.")
     return_to_stock: Annotated[
         Annotated[list[EntityId], Field(min_length=1, max_length=1000)] | Literal[True] | None,
         BeforeValidator(_return_to_stock),
-    ] = Field(None, description="Order item ids to put back on stock, or true for every refunded line.")
-    online: StrictBool = Field(False, description="Ask the payment gateway to move the money; needs an invoice.")
-    notify: StrictBool = Field(False, description="E-mail the customer.")
-    comment: Annotated[str, BeforeValidator(_comment), Field(strict=True)] | None = Field(
-        None, description="Text on the credit memo; the marker `ref <key>` follows on its own line."
+    ] = Field(default=None, description="Order item ids to put back on stock, or true for every refunded line.")
+    online: StrictBool = Field(
+        default=False, description="Ask the payment gateway to move the money; needs an invoice."
     )
-    comment_visible: StrictBool = Field(False, description="Show the comment to the customer.")
-    creditmemo: dict[str, Any] | None = Field(None, description="A whole Magento credit memo.")
-    expected_total: Amount | None = Field(None, description="Flag when the memo's base grand total differs.")
-    reason: Text | None = Field(None, description="Carried along, never sent to Magento.")
-    requested_by: Text | None = Field(None, description="Carried along, never sent to Magento.")
-    campaign: CampaignName | None = Field(None, description="Carried along, never sent to Magento.")
+    notify: StrictBool = Field(default=False, description="E-mail the customer.")
+    comment: Annotated[str, BeforeValidator(_comment), Field(strict=True)] | None = Field(
+        default=None, description="Text on the credit memo; the marker `ref <key>` follows on its own line."
+    )
+    comment_visible: StrictBool = Field(default=False, description="Show the comment to the customer.")
+    creditmemo: dict[str, Any] | None = Field(default=None, description="A whole Magento credit memo.")
+    expected_total: Amount | None = Field(default=None, description="Flag when the memo's base grand total differs.")
+    reason: Text | None = Field(default=None, description="Carried along, never sent to Magento.")
+    requested_by: Text | None = Field(default=None, description="Carried along, never sent to Magento.")
+    campaign: CampaignName | None = Field(default=None, description="Carried along, never sent to Magento.")
     metadata: Annotated[dict[str, str | bool | int | None] | None, BeforeValidator(_metadata)] = Field(
-        None, description="Carried along, never sent to Magento."
+        default=None, description="Carried along, never sent to Magento."
     )
 
     @property
@@ -205,22 +207,24 @@ def _disagreements(job: RefundJob) -> Iterator[Problem]:
         yield Problem("comment_visible", "needs a comment to show")
     if job.online and job.is_persist:
         yield Problem("online", "cannot go with mode persist: nothing is processed")
-    if job.creditmemo is None:
-        return
-    process = not job.is_persist
-    yield from memo_problems(job.creditmemo, process=process)
+    if job.creditmemo is not None:
+        yield from memo_problems(job.creditmemo, process=not job.is_persist)
+        yield from _memo_disagreements(job, job.creditmemo)
+
+
+def _memo_disagreements(job: RefundJob, memo: dict[str, Any]) -> Iterator[Problem]:
     for name in _CARRIED_BY_MEMO:
         if getattr(job, name):
             yield Problem(name, "cannot go with creditmemo: the document says it, or the service cannot do it")
     for name in ("order_id", "invoice_id"):
-        given, inner = getattr(job, name), job.creditmemo.get(name)
+        given, inner = getattr(job, name), memo.get(name)
         if given is not None and inner is not None and given != inner:
             yield Problem(name, f"differs from creditmemo.{name} ({inner})")
-    if job.order_id is None and job.order_number is None and job.creditmemo.get("order_id") is None:
+    if job.order_id is None and job.order_number is None and memo.get("order_id") is None:
         yield Problem("creditmemo.order_id", "is missing: name the order")
-    if job.online and (job.invoice_id or job.creditmemo.get("invoice_id")) is None:
+    if job.online and (job.invoice_id or memo.get("invoice_id")) is None:
         yield Problem("online", "needs an invoice_id: without one Magento books an online refund and moves no money")
-    if job.creditmemo.get("transaction_id") and not _has_own_number(job.creditmemo):
+    if memo.get("transaction_id") and not _has_own_number(memo):
         yield Problem(
             "creditmemo.transaction_id",
             "is where the idempotency marker is kept; leave it out, or give increment_id and store_id as well",

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 
+from worker.domain.creditmemo import AMOUNT_FIELDS, amount_of
 from worker.domain.job import RefundJob
 
 #: Said about a refund but not part of it: a producer may stamp its retries with them.
@@ -18,8 +20,25 @@ def canonical(job: RefundJob) -> dict[str, Any]:
         content["items"] = sorted(content["items"], key=lambda line: json.dumps(line, sort_keys=True))
     if isinstance(job.return_to_stock, list):
         content["return_to_stock"] = sorted(job.return_to_stock)
-    if job.creditmemo is None:
+    for name in ("adjustment_positive", "adjustment_negative"):
+        if getattr(job, name) == 0:
+            content.pop(name)
+    if job.creditmemo is not None:
+        content["creditmemo"] = _canonical_memo(job.creditmemo)
+    else:
         content.setdefault("shipping_amount", "all" if job.full else "0.00")
+    return content
+
+
+def _canonical_memo(memo: Mapping[str, Any]) -> dict[str, Any]:
+    """A credit memo with its amounts as plain numbers (`10`, `"10.00"` and `10.0` are one) and its lines sorted."""
+    content: dict[str, Any] = {}
+    for name, value in memo.items():
+        if name == "items" and isinstance(value, list):
+            content[name] = sorted(map(_canonical_memo, value), key=lambda line: json.dumps(line, sort_keys=True))
+        elif value is not None:
+            amount = amount_of(value) if name in AMOUNT_FIELDS else None
+            content[name] = value if amount is None else format(amount.normalize(), "f")
     return content
 
 

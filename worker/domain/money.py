@@ -23,8 +23,8 @@ def parse_amount(value: object) -> Decimal:
         ValueError: Says what is wrong in words that a merchant understands.
     """
     if not isinstance(value, str):
-        raise ValueError(f'must be a decimal string such as "12.50", not {_json_kind(value)}')  # noqa: TRY004
-    if _AMOUNT.match(value):
+        raise ValueError(f'must be a decimal string such as "12.50", not {_json_kind(value)}')
+    if _AMOUNT.fullmatch(value):
         return Decimal(value).quantize(CENT)
     raise ValueError(_why_not_an_amount(value))
 
@@ -55,7 +55,7 @@ def parse_quantity(value: object) -> Decimal:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError('must be a whole number, or a decimal string such as "0.5"')
     text = str(value)
-    if not _QUANTITY.match(text):
+    if not _QUANTITY.fullmatch(text):
         raise ValueError('must be a number such as 2 or "0.5", with at most 4 decimals')
     quantity = Decimal(text)
     if quantity == 0:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
+from worker.domain.creditmemo import AMOUNT_FIELDS
 from worker.domain.decision import OFFLINE_METHODS, Rule, decide
 from worker.domain.facts import Document, Facts, named_order, needs
 from worker.domain.job import RefundJob
@@ -167,7 +168,7 @@ def _refund_body(job: RefundJob, rule: Rule, items: object, shipping: object, st
 
 def _memo_body(job: RefundJob, rule: Rule, order_id: int | str, shop: ShopRules) -> dict[str, Any]:
     """The body of the two credit-memo services; `order_id` comes first (contract 3.3 step 1)."""
-    given = {name: _exact(value) for name, value in (job.creditmemo or {}).items() if name != "order_id"}
+    given = {name: _exact(value, name) for name, value in (job.creditmemo or {}).items() if name != "order_id"}
     memo: dict[str, Any] = {"order_id": order_id, **given}
     if job.invoice_id is not None:
         memo["invoice_id"] = job.invoice_id
@@ -186,15 +187,11 @@ def transaction_marker(key: str) -> str:
     return text if len(text) <= _MAX_TRANSACTION_ID else f"ref-sha256 {own_number(key)}"
 
 
-_TEXTS: Final = frozenset({"sku", "name", "description", "additional_data", "weee_tax_applied", "increment_id"})
-
-
-def _exact(value: object, name: str = "") -> object:
+def _exact(value: object, name: str) -> object:
     """Turn decimal strings of a credit memo into exact numbers, since that is how Magento documents them."""
     if isinstance(value, list):
         return [{key: _exact(inner, key) for key, inner in item.items()} for item in value]
-    is_number = isinstance(value, str) and name not in _TEXTS and value.replace(".", "", 1).lstrip("-").isdigit()
-    return Decimal(str(value)) if is_number else value
+    return Decimal(value) if isinstance(value, str) and name in AMOUNT_FIELDS else value
 
 
 def _path(service: Service, order_id: int | str, invoice_id: int | str | None) -> str:

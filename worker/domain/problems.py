@@ -16,6 +16,7 @@ class Problem:
     reason: str
 
     def __str__(self) -> str:
+        """One sentence."""
         return f"{self.field} {self.reason}" if self.field else self.reason
 
 

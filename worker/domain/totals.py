@@ -1,7 +1,7 @@
 """What a credit memo of Magento will come to, computed before it is asked for.
 
 Restates the totals collectors of Magento 2.4.6 (subtotal, discount, shipping, tax, grand total) for the order and the
-invoice service. Pure: documents in, amounts out. Fixed product taxes and tax-inclusive shipping display are not covered.
+invoice service. Pure: documents in, amounts out. Fixed product taxes and shipping shown incl. tax are not covered.
 
     totals = memo_by_order(order, Asked(quantities={12: 1.0}, shipping_amount=0.0))
     totals.grand_total.base

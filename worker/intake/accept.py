@@ -87,9 +87,7 @@ def _against_settings(job: RefundJob, settings: Settings) -> list[Problem]:
     ]
 
 
-async def accept(
-    documents: Sequence[Document], r: Intake, publish: Publish, *, lane: str, door: str
-) -> list[Answer]:
+async def accept(documents: Sequence[Document], r: Intake, publish: Publish, *, lane: str, door: str) -> list[Answer]:
     """Accept documents that came together; they travel together.
 
     Args:
@@ -149,9 +147,7 @@ def _answer(job: RefundJob, receipt: Receipt) -> Answer:
     return Answer(idempotency_key=job.idempotency_key, status=receipt.status, state=receipt.state, problems=problems)
 
 
-async def take_in(
-    documents: Sequence[Document], r: Intake, publish: Publish, *, lane: str, door: str
-) -> list[Answer]:
+async def take_in(documents: Sequence[Document], r: Intake, publish: Publish, *, lane: str, door: str) -> list[Answer]:
     """Accept documents of a producer that waits for no answer: what is refused becomes a dead letter.
 
     Raises:

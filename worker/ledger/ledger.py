@@ -5,7 +5,7 @@ The caller's fence is checked by every move that writes, so a worker that lost i
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
@@ -65,7 +65,7 @@ class Ledger:
         now_ms: A clock for tests; by default the server's.
     """
 
-    def __init__(self, redis: Redis, *, lease_seconds: float = 10, now_ms: Any = None) -> None:
+    def __init__(self, redis: Redis, *, lease_seconds: float = 10, now_ms: Callable[[], float] | None = None) -> None:
         self.redis = redis
         self._lease_ms = int(lease_seconds * 1000)
         self._move = Moves(redis)
@@ -161,7 +161,7 @@ class Ledger:
         if answer == "stale fence":
             raise StaleFence
 
-    async def defer(  # noqa: PLR0913 - each is one word of the sentence that the move is
+    async def defer(
         self,
         claim: Claim,
         *,
@@ -183,7 +183,7 @@ class Ledger:
         _check(await self._move("defer", *head, *pairs))
 
     async def release(self, key: str, fence: int) -> None:
-        """Give a claim back after trouble of our own: queued if nothing was sent, in doubt if something may have been."""
+        """Give a claim back after trouble of our own: queued if nothing was sent, else in doubt."""
         await self._move("release", self._now(), key, fence)
 
     async def bury(self, claim: Claim, *, reason: str, verdict: str, message: str, line: Mapping[str, Any]) -> None:
@@ -263,7 +263,7 @@ def _possibly_sent(entry: Entry, epoch_ms: int, *, after_loss: bool) -> int:
     is_older = entry.accepted_ms < epoch_ms
     if is_older or (after_loss and epoch_ms > 0):
         return epoch_ms
-    return entry.accepted_ms if entry.look_first else 0
+    return max(entry.accepted_ms, entry.sent_ms) if entry.look_first else 0
 
 
 def _check(answer: str) -> None:

@@ -22,6 +22,6 @@ class Moves:
             if name != "prelude"
         }
 
-    def __call__(self, name: str, *args: str | int | float) -> Awaitable[Any]:
+    def __call__(self, name: str, *args: str | float) -> Awaitable[Any]:
         """Run one move; the answer is what its header says."""
         return cast("Awaitable[Any]", self._scripts[name](keys=[], args=list(args)))

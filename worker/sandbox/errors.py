@@ -80,7 +80,7 @@ def wrong_type(value: str, expected: str, path: tuple[str, ...] = ()) -> ShopErr
     """Give the 400 of a value that cannot be converted; each enclosing property adds a sentence."""
     where = "".join(f'Error occurred during "{name}" processing. ' for name in path)
     return refused(
-        f"{where}The \"{value}\" value's type is invalid. The \"{expected}\" type was expected. Verify and try again."
+        f'{where}The "{value}" value\'s type is invalid. The "{expected}" type was expected. Verify and try again.'
     )
 
 
@@ -120,7 +120,8 @@ def maintenance() -> ShopError:
     """Give Magento's maintenance page."""
     content = (
         "        \n<h1>Service Temporarily Unavailable</h1>\n<p>\n"
-        "    The server is temporarily unable to service your request due to maintenance downtime or capacity problems.\n"
+        "    The server is temporarily unable to service your request due to maintenance downtime"
+        " or capacity problems.\n"
         "    Please try again later.\n</p>"
     )
     return ShopError(503, _PAGE.format(title="Error 503: Service Unavailable", content=content), "text/html")
@@ -130,7 +131,8 @@ def html_failure() -> ShopError:
     """Give the page that answers an Accept header which the API cannot serve."""
     title = "There has been an error processing your request"
     content = (
-        f"        \n<h1>{title}</h1>\n    <p><em>Exception printing is disabled by default for security reasons.</em></p>\n"
+        f"        \n<h1>{title}</h1>\n"
+        "    <p><em>Exception printing is disabled by default for security reasons.</em></p>\n"
         f"\n    <p>Error log record number: {secrets.token_hex(32)}</p>"
     )
     return ShopError(500, _PAGE.format(title=title, content=content), "text/html")

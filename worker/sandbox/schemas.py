@@ -72,7 +72,8 @@ MEMO: Final = ObjectType(
     )
     | _members(
         "int",
-        "billing_address_id creditmemo_status email_sent entity_id invoice_id order_id shipping_address_id state store_id",
+        "billing_address_id creditmemo_status email_sent entity_id invoice_id order_id shipping_address_id state"
+        " store_id",
     )
     | _members(
         "string",

@@ -62,7 +62,9 @@ class Store:
         Returns:
             How many of each were taken.
         """
-        copied: dict[str, list[Document]] = json.loads(json.dumps({key: list(value) for key, value in documents.items()}))
+        copied: dict[str, list[Document]] = json.loads(
+            json.dumps({key: list(value) for key, value in documents.items()})
+        )
         for order in copied.get("orders") or []:
             self._seed_order(order)
         for invoice in copied.get("invoices") or []:
@@ -94,7 +96,9 @@ class Store:
 
     def _seed_memo(self, doc: Document) -> None:
         self._forget_memo(doc["entity_id"])
-        columns = {key: doc.pop(key) for key in ("customer_note", "customer_note_notify", "send_email") if key in doc}
+        columns: Document = {
+            key: doc.pop(key) for key in ("customer_note", "customer_note_notify", "send_email") if key in doc
+        }
         comments = doc.setdefault("comments", [])
         if comments and "customer_note" not in columns:
             columns["customer_note"] = min(comments, key=lambda c: c.get("entity_id") or 0).get("comment")

@@ -9,7 +9,7 @@
 --   refunds:workers             zset    worker -> last heartbeat (ms): the lease of all that it holds
 --   refunds:held:<worker>       set     keys that the worker holds
 --   refunds:order:<shop>:<id>   string  key of the one refund in flight for an order
---   refunds:order_waiters:<..>  list    keys that wait for that order
+--   refunds:order_waiters:<..>  list    keys that wait for that order, each once
 --   refunds:dead                stream  dead letters; refunds:dead_index  hash  key -> id in the stream
 
 -- The time in ms: the server's, unless a test hands one in.
@@ -52,22 +52,23 @@ local function free_order(entry, key, now)
   local lock = 'refunds:order:' .. order
   if redis.call('GET', lock) == key then
     redis.call('DEL', lock)
-    local waiter = redis.call('LPOP', 'refunds:order_waiters:' .. order)
-    if waiter and redis.call('ZSCORE', 'refunds:due', waiter) then
-      redis.call('ZADD', 'refunds:due', now, waiter)
-    end
+    local line = 'refunds:order_waiters:' .. order
+    local waiter = redis.call('LPOP', line)
+    while waiter and not redis.call('ZSCORE', 'refunds:due', waiter) do waiter = redis.call('LPOP', line) end
+    if waiter then redis.call('ZADD', 'refunds:due', now, waiter) end
   end
   redis.call('HDEL', entry, 'order')
 end
 
 -- Take the order for one refund, or wait in its line. Returns whether it was taken.
 local function take_order(entry, key, order)
-  local lock = 'refunds:order:' .. order
+  local lock, line = 'refunds:order:' .. order, 'refunds:order_waiters:' .. order
   local owner = redis.call('GET', lock)
   if owner and owner ~= key then
-    redis.call('RPUSH', 'refunds:order_waiters:' .. order, key)
+    if not redis.call('LPOS', line, key) then redis.call('RPUSH', line, key) end
     return false
   end
+  redis.call('LREM', line, 0, key)
   redis.call('SET', lock, key)
   redis.call('HSET', entry, 'order', order)
   return true

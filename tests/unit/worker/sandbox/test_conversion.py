@@ -1,0 +1,65 @@
+"""PHP's idea of numbers and objects, and what Magento says of anything else."""
+
+from typing import Any
+
+import pytest
+
+from worker.sandbox import schemas
+from worker.sandbox.conversion import arguments
+from worker.sandbox.errors import ShopError
+
+
+def refusal(given: dict[str, Any], parameters: dict[str, Any]) -> tuple[int, str]:
+    with pytest.raises(ShopError) as caught:
+        arguments(given, parameters)
+    body = caught.value.body
+    return caught.value.status, body if isinstance(body, str) else body["message"]
+
+
+def test_snake_case_null_and_unknown_names() -> None:
+    found = arguments({"is_online": "yes", "items": None, "bogus": 1, "invoiceId": "7"}, schemas.INVOICE_REFUND)
+    assert found == {"invoiceId": 7, "isOnline": True}
+
+
+def test_numbers_in_strings_are_numbers() -> None:
+    given = {"items": [{"orderItemId": " 1e3", "qty": "1.5"}, {"order_item_id": 1.9}]}
+    assert arguments(given, schemas.ORDER_REFUND)["items"] == [
+        {"order_item_id": 1000, "qty": 1.5},
+        {"order_item_id": 1},
+    ]
+
+
+def test_a_single_object_is_a_list_of_its_values() -> None:
+    assert arguments({"items": {"order_item_id": 1, "qty": 1}}, schemas.ORDER_REFUND)["items"] == [{}, {}]
+
+
+def test_a_scalar_is_an_empty_object() -> None:
+    assert arguments({"comment": "x"}, schemas.ORDER_REFUND)["comment"] == {}
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "text"),
+    [
+        pytest.param({"items": "all"}, 500, "An error has happened", id="a string for a list"),
+        pytest.param({"items": [{"bogus": 1}]}, 500, "Internal Error", id="an unknown member"),
+        pytest.param(
+            {"items": [{"qty": "two"}]}, 400, 'Error occurred during "qty" processing. The "two" value', id="word"
+        ),
+        pytest.param(
+            {"items": [{"qty": True}]}, 400, 'Error occurred during "qty" processing. The "1" value', id="true"
+        ),
+        pytest.param({"orderId": "abc"}, 400, 'The "abc" value\'s type is invalid. The "int" type', id="path"),
+        pytest.param({"items": [{"qty": [1]}]}, 400, 'Error occurred during "qty" processing. The "array"', id="array"),
+    ],
+)
+def test_refusals(given: dict[str, Any], status: int, text: str) -> None:
+    found = refusal(given, schemas.ORDER_REFUND)
+    assert found[0] == status
+    assert found[1].startswith(text)
+
+
+def test_each_property_around_it_is_named() -> None:
+    memo = {"creditmemo": {"items": [{"qty": "x"}]}}
+    assert refusal(memo, schemas.MEMO_REFUND)[1].startswith(
+        'Error occurred during "items" processing. Error occurred during "qty" processing. '
+    )

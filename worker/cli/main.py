@@ -1,0 +1,88 @@
+"""The `refunds` command: its commands, and how each way of failing is told."""
+
+import sys
+from typing import Any, Final
+
+import typer
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+from typer.core import TyperGroup
+
+from config.settings import SettingsError
+from worker.cli import dead, demo, doctor, explain, ledger, processes, servers, show, submit
+from worker.cli.failure import Exit, Failure, Interrupted
+from worker.cli.output import remark
+from worker.domain.errors import RefundError
+from worker.sandbox.redis_server import NoRedisServer, RedisDidNotStart
+
+_HELP: Final = "Turn refund jobs into exactly one Magento credit memo each."
+
+
+class Commands(TyperGroup):
+    """Every command, with one place where errors become words and exit codes."""
+
+    def invoke(self, ctx: Any) -> Any:  # noqa: ANN401 - typer keeps its context type to itself
+        """Run a command; nothing that it raises is shown as a traceback."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            _end(Exit.INTERRUPTED, "interrupted")
+        except Interrupted as error:
+            _end(Exit.INTERRUPTED, f"interrupted: {error}")
+        except BrokenPipeError:
+            _end(Exit.BROKEN_PIPE)
+        except Failure as error:
+            _end(error.code, str(error))
+        except SettingsError as error:
+            _end(Exit.INVALID, str(error))
+        except (NoRedisServer, RedisDidNotStart) as error:
+            _end(Exit.UNREACHABLE, str(error))
+        except (RedisError, OperationalError) as error:
+            _end(Exit.UNREACHABLE, f"cannot reach Redis: {error} (REFUNDS_REDIS_URL says where it is)")
+        except RefundError as error:
+            _end(Exit.UNREACHABLE, f"cannot reach the shop: {error}")
+        except OSError as error:
+            _end(Exit.INVALID, str(error))
+
+
+def _end(code: Exit, message: str = "") -> None:
+    if message:
+        _say(f"refunds: {message}")
+    if code is Exit.BROKEN_PIPE:
+        sys.stdout = None  # type: ignore[assignment]  # or Python complains when it flushes at exit
+    raise SystemExit(int(code))
+
+
+def _say(message: str) -> None:
+    try:
+        remark(message)
+    except BrokenPipeError:
+        sys.stderr = None  # type: ignore[assignment]
+
+
+def make_cli() -> typer.Typer:
+    """Put the commands together."""
+    cli = typer.Typer(
+        cls=Commands,
+        help=_HELP,
+        epilog="Exit codes: 0 done, 1 some jobs failed or differ, 2 wrong usage or input, 3 Redis or the shop is away.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for module in (demo, servers, processes, submit, explain, show):
+        module.register(cli)
+    cli.add_typer(dead.commands(), name="dead")
+    cli.add_typer(ledger.commands(), name="ledger")
+    doctor.register(cli)
+    return cli
+
+
+def run() -> None:
+    """Run the command line; the console script."""
+    try:
+        make_cli()()
+    except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
+        remark(f"refunds: this is a bug: {type(error).__name__}: {error}")
+        sys.exit(int(Exit.SOME_FAILED))

@@ -1,0 +1,1 @@
+"""Driven adapter: the jobs that will not succeed by themselves."""

@@ -1,0 +1,130 @@
+"""A dead letter as a value, and the money that its job asks for."""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from worker.domain.money import cents
+
+#: Reasons of letters whose document never became a job: there is nothing to replay.
+NEVER_A_JOB: Final = frozenset({"invalid", "key_conflict"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Letter:
+    """One dead letter.
+
+    Attributes:
+        id: Its place in the stream.
+        key: The idempotency key, as far as one could be read.
+        reason: Our reason code.
+        verdict: `not_sent`, `refused` or `unknown`: whether money may have moved.
+        message: Magento's words, or what is wrong with the document.
+        at_ms: When it died, on the Redis server's clock.
+        job: The document, for jobs; empty for what never became one.
+        raw: The bytes as they came, for what never became a job.
+        door: Where such a document came in.
+        attempts: The history up to the death.
+    """
+
+    id: str
+    key: str
+    reason: str
+    verdict: str
+    message: str
+    at_ms: int
+    job: Mapping[str, Any]
+    shop: str = ""
+    lane: str = ""
+    campaign: str = ""
+    sends: int = 0
+    attempts: tuple[Mapping[str, Any], ...] = ()
+    raw: bytes = b""
+    door: str = ""
+
+    @classmethod
+    def read(cls, letter_id: str, fields: Mapping[str, str]) -> "Letter":
+        """Build a letter from the fields of its stream entry; what cannot be read is left empty."""
+        return cls(
+            id=letter_id,
+            key=fields.get("key", ""),
+            reason=fields.get("reason", ""),
+            verdict=fields.get("verdict", ""),
+            message=fields.get("message", ""),
+            at_ms=int(fields.get("at_ms") or 0),
+            job=_object(fields.get("job", "")),
+            shop=fields.get("shop", ""),
+            lane=fields.get("lane", ""),
+            campaign=fields.get("campaign", ""),
+            sends=int(fields.get("sends") or 0),
+            attempts=tuple(line for line in map(_object, fields.get("attempts", "").splitlines()) if line),
+            raw=_decoded(fields.get("raw_base64", "")),
+            door=fields.get("door", ""),
+        )
+
+    @property
+    def was_a_job(self) -> bool:
+        """Whether the ledger has an entry for it, so that it can be replayed."""
+        return self.reason not in NEVER_A_JOB or not self.door
+
+    @property
+    def money(self) -> Decimal | None:
+        """What the job asks for, in base currency; None where only the shop knows."""
+        return money_asked(self.job) if self.job else None
+
+    @property
+    def raw_text(self) -> str:
+        """The raw bytes as text; what is not UTF-8 is shown as escapes."""
+        return self.raw.decode("utf-8", "backslashreplace")
+
+    def summary(self) -> dict[str, Any]:
+        """What `--json` says of it."""
+        known: dict[str, Any] = {
+            "id": self.id,
+            "key": self.key,
+            "reason": self.reason,
+            "verdict": self.verdict,
+            "message": self.message,
+            "at_ms": self.at_ms,
+            "shop": self.shop,
+            "campaign": self.campaign,
+            "lane": self.lane,
+            "sends": self.sends,
+            "money": None if self.money is None else str(self.money),
+        }
+        if self.was_a_job:
+            return known | {"job": dict(self.job), "attempts": [dict(line) for line in self.attempts]}
+        return known | {"door": self.door, "raw": self.raw_text, "raw_base64": base64.b64encode(self.raw).decode()}
+
+
+def money_asked(job: Mapping[str, Any]) -> Decimal | None:
+    """Read from a job document what it asks for; None for lines and full refunds without an expected total."""
+    if job.get("expected_total") is not None:
+        return cents(job["expected_total"])
+    memo = job.get("creditmemo")
+    if isinstance(memo, Mapping):
+        total = memo.get("base_grand_total", memo.get("grand_total"))
+        return None if total is None else cents(total)
+    shipping = job.get("shipping_amount") or "0"
+    if job.get("items") or job.get("full") or shipping == "all":
+        return None
+    return cents(job.get("amount")) + cents(shipping)
+
+
+def _object(text: str) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except binascii.Error:
+        return b""

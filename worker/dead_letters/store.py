@@ -1,0 +1,84 @@
+"""The stream `refunds:dead` and its index: keep, list, show. Any consumer group may read the stream as well."""
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from worker.dead_letters.letter import Letter
+
+DEAD_STREAM: Final = "refunds:dead"
+DEAD_INDEX: Final = "refunds:dead_index"
+_STREAM_ID: Final = re.compile(r"\d{1,20}-\d{1,20}")
+_PAGE: Final = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which letters are meant; what is empty does not matter."""
+
+    reason: str = ""
+    shop: str = ""
+    campaign: str = ""
+
+    def fits(self, letter: Letter) -> bool:
+        """Whether a letter is meant."""
+        return all(
+            not wanted or wanted == has
+            for wanted, has in (
+                (self.reason, letter.reason),
+                (self.shop, letter.shop),
+                (self.campaign, letter.campaign),
+            )
+        )
+
+
+class DeadLetters:
+    """The dead letters in one Redis.
+
+    Args:
+        redis: A client with `decode_responses=True`.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def read(self, wanted: Wanted, *, after: str = "") -> AsyncIterator[Letter]:
+        """Give the letters that are meant, oldest first.
+
+        Args:
+            after: Id of a letter; only later ones are given.
+        """
+        start = f"({after}" if after else "-"
+        while True:
+            page: Any = await self._redis.xrange(DEAD_STREAM, min=start, max="+", count=_PAGE)
+            for letter_id, fields in page:
+                letter = Letter.read(letter_id, fields)
+                if wanted.fits(letter):
+                    yield letter
+            if len(page) < _PAGE:
+                return
+            start = f"({page[-1][0]}"
+
+    async def find(self, key_or_id: str) -> Letter | None:
+        """Give the letter of a key, or the one with this id."""
+        letter_id: Any = await self._redis.hget(DEAD_INDEX, key_or_id)
+        if letter_id is None and _STREAM_ID.fullmatch(key_or_id):
+            letter_id = key_or_id
+        if letter_id is None:
+            return await self._of_no_job(key_or_id)
+        page: Any = await self._redis.xrange(DEAD_STREAM, min=letter_id, max=letter_id)
+        return Letter.read(*page[0]) if page else None
+
+    async def _of_no_job(self, key: str) -> Letter | None:
+        """Letters of documents that never became a job are in no index: their keys need not be unique."""
+        async for letter in self.read(Wanted()):
+            if letter.key == key:
+                return letter
+        return None
+
+    async def count(self) -> int:
+        """How many letters there are."""
+        return int(await self._redis.xlen(DEAD_STREAM))

@@ -1,0 +1,72 @@
+"""`/sandbox/...`: seed the shop, break it, look into its books. Needs no token."""
+
+import json
+from typing import Any
+
+from aiohttp import web
+
+from worker.sandbox.faults import Faults
+from worker.sandbox.render import answer
+from worker.sandbox.shop import Shop
+
+_KINDS = ("orders", "invoices", "creditmemos")
+
+
+async def answered(shop: Shop, request: web.Request) -> web.Response:
+    """Answer a control request; one that is wrong gets 400 with the reason."""
+    name = f"{request.method} {request.path.rstrip('/').removeprefix('/sandbox/')}"
+    try:
+        body = await _body(request)
+        return answer(_handled(shop, name, body, request))
+    except LookupError:
+        return answer({"message": f"no such control: {name}"}, status=404)
+    except (ValueError, TypeError) as exc:
+        return answer({"message": str(exc)}, status=400)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    raw = await request.read()
+    found = json.loads(raw) if raw else {}
+    if not isinstance(found, dict):
+        raise TypeError("the body must be a JSON object")
+    return found
+
+
+def _handled(shop: Shop, name: str, body: dict[str, Any], request: web.Request) -> Any:  # noqa: ANN401 - any JSON value
+    match name:
+        case "GET health":
+            return {"status": "ok"}
+        case "GET ledger":
+            return shop.oracle.ledger(int(request.query.get("since", "0")))
+        case "GET faults":
+            return shop.faults.model_dump()
+        case "POST faults":
+            shop.set_faults(Faults.checked(body))
+            return shop.faults.model_dump()
+        case "POST orders":
+            return _seeded(shop, body)
+        case "POST tokens":
+            return _tokens(shop, body)
+        case "POST reset":
+            shop.reset()
+            return {"status": "empty"}
+        case _:
+            raise LookupError(name)
+
+
+def _seeded(shop: Shop, body: dict[str, Any]) -> dict[str, int]:
+    unknown = set(body) - set(_KINDS)
+    if unknown:
+        raise ValueError(f"unknown documents: {', '.join(sorted(unknown))}; known are: {', '.join(_KINDS)}")
+    try:
+        return shop.store.seed({kind: body.get(kind) or [] for kind in _KINDS})
+    except KeyError as exc:
+        raise ValueError(f"a document has no {exc.args[0]}") from exc
+
+
+def _tokens(shop: Shop, body: dict[str, Any]) -> dict[str, str]:
+    if "add" in body:
+        shop.gatekeeper.add(str(body["add"]))
+    if "revoke" in body:
+        shop.gatekeeper.revoke(str(body["revoke"]))
+    return {"status": "ok"}
