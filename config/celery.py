@@ -64,6 +64,7 @@ def celery_settings(settings: Settings) -> dict[str, object]:
         "task_reject_on_worker_lost": False,  # else a message that kills its worker comes back at once, for ever
         "worker_prefetch_multiplier": 1,  # what a worker holds unread is stuck for the visibility timeout if it dies
         # Execution
+        "worker_consumer": "worker.consumer:ReconnectingConsumer",  # survives a killed Redis; see there
         "worker_pool": "threads",  # one process, one event loop: 98 % of a bare loop; processes share no session
         "worker_concurrency": settings.worker_threads,
         "worker_cancel_long_running_tasks_on_connection_loss": False,  # a cancelled call is a job in doubt

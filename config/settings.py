@@ -252,6 +252,12 @@ class Settings(BaseSettings):
         return self
 
 
+def child_environ(changes: Mapping[str, str]) -> dict[str, str]:
+    """Give the environment for a process with other settings: none of our own `REFUNDS_` variables is handed on."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return {**kept, **changes}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SettingRow:
     """One line of the settings table in the README."""

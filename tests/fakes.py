@@ -28,7 +28,9 @@ from worker.resources import Resources, Shop
 
 Document = dict[str, Any]
 #: How one call ends: what the client sees, and whether the shop did it.
-Fate = Literal["done", "refused_connection", "lost_before", "lost_after", "late", "stalled_after"]
+Fate = Literal["done", "refused_connection", "lost_before", "lost_after", "late", "stalled_after", "error_after"]
+#: Answers of Magento itself, which has noted the nonce by then; proxies answer the others.
+_OF_MAGENTO = frozenset({400, 401, 500})
 NONCE_LIFE_MS = 120 * 60 * 1000
 
 
@@ -40,7 +42,12 @@ def an_answer(status: int, body: object) -> Answer:
 NONCE_USED = an_answer(
     401, {"message": "The nonce is already being used by the consumer with ID %1", "parameters": ["1"]}
 )
-REFUSED = an_answer(400, {"message": "The most money available to refund is %1.", "parameters": ["1.00"]})
+REFUSED = an_answer(
+    400,
+    {"message": "Creditmemo Document Validation Error(s):\nThe most money available to refund is $1.00."},
+)
+THROTTLED = Answer(status=429, content_type="text/plain", text="slow down", retry_after_seconds=7)
+TOO_LARGE = Answer(status=413, content_type="text/html", text="<h1>Request Entity Too Large</h1>")
 MASKED = an_answer(500, {"message": "Internal Error. Details are available in Magento log file. Report ID: webapi-1"})
 FORBIDDEN = an_answer(
     401, {"message": "The consumer isn't authorized to access %resources.", "parameters": {"resources": "x"}}
@@ -82,7 +89,7 @@ class FakeShop:
     broken: RefundError | None = None
     send_before: float | None = None
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
-    go_on: asyncio.Event = field(default_factory=asyncio.Event)
+    gates: dict[str, asyncio.Event] = field(default_factory=dict)
     _nonces: dict[str, float] = field(default_factory=dict)
 
     async def send(
@@ -97,7 +104,7 @@ class FakeShop:
         call = Call(request, nonce, idempotency_key, self.now_ms() + self.longest_ms)
         self.calls.append(call)
         if isinstance(fate, Answer):
-            return fate
+            return (self._note(nonce) if fate.status in _OF_MAGENTO else None) or fate
         if fate == "lost_before":
             raise InDoubt("dropped", reason="connection_lost")
         if fate == "late":
@@ -107,21 +114,29 @@ class FakeShop:
         if fate == "lost_after":
             raise InDoubt("dropped", reason="connection_lost")
         if fate == "stalled_after":
+            self.gates[idempotency_key] = asyncio.Event()
             self.stalled.set()
-            await self.go_on.wait()
-        return answer
+            await self.gates[idempotency_key].wait()
+        return MASKED if fate == "error_after" else answer
 
     def arrive(self, call: Call) -> Answer:
         """Do what a call asks for, as Magento would: the nonce first."""
-        if call.nonce is not None:
-            self._nonces = {nonce: ms for nonce, ms in self._nonces.items() if ms > self.now_ms() - NONCE_LIFE_MS}
-            if call.nonce in self._nonces:
-                return NONCE_USED
-            self._nonces[call.nonce] = self.now_ms()
+        if used := self._note(call.nonce):
+            return used
         memo = {**_memo_of(call.request), "entity_id": 100 + len(self.memos), "_key": call.key}
         memo.setdefault("increment_id", f"{memo['entity_id']:09d}")
         self.memos.append(memo)
         return an_answer(200, _shown(memo) if "creditmemo" in call.request.path else str(memo["entity_id"]))
+
+    def _note(self, nonce: str | None) -> Answer | None:
+        """Note a nonce; the answer where it is in use already."""
+        if nonce is None:
+            return None
+        self._nonces = {old: ms for old, ms in self._nonces.items() if ms > self.now_ms() - NONCE_LIFE_MS}
+        if nonce in self._nonces:
+            return NONCE_USED
+        self._nonces[nonce] = self.now_ms()
+        return None
 
     def let_arrive(self, *, until_ms: float = float("inf")) -> None:
         """Let the late calls arrive whose time ends until then."""

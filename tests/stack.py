@@ -163,7 +163,9 @@ class Stack:
         """Start an upkeep process."""
         return self.start_process("upkeep", "upkeep", env=extra_env)
 
-    def end(self, process: subprocess.Popen[bytes], *, how: signal.Signals = signal.SIGTERM, seconds: float = 15) -> int:
+    def end(
+        self, process: subprocess.Popen[bytes], *, how: signal.Signals = signal.SIGTERM, seconds: float = 15
+    ) -> int:
         """End one process; gives its exit code."""
         process.send_signal(how)
         try:
@@ -197,7 +199,11 @@ class Stack:
     # --- what tests do ----------------------------------------------------------------------------------------
 
     def refunds(
-        self, *args: str, input: bytes | str | None = None, env: Mapping[str, str] | None = None, timeout: float = 60  # noqa: A002 - as subprocess.run names it
+        self,
+        *args: str,
+        input: bytes | str | None = None,  # noqa: A002 - as subprocess.run names it
+        env: Mapping[str, str] | None = None,
+        timeout: float = 60,
     ) -> subprocess.CompletedProcess[str]:
         """Run one command to its end."""
         raw = input.encode() if isinstance(input, str) else input
@@ -220,7 +226,7 @@ class Stack:
         assert done.returncode in {0, 1, 2}, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def shop(self, method: str, path: str, body: object = None) -> Any:
+    def shop(self, method: str, path: str, body: object = None) -> Any:  # noqa: ANN401 - JSON
         """Ask the sandbox shop over HTTP, with its bearer token; gives the decoded answer."""
         request = urllib.request.Request(  # noqa: S310 - our own shop
             self.shop_url + path,
@@ -240,8 +246,8 @@ class Stack:
 
     def state(self, key: str) -> str | None:
         """Where a job stands; None for an unknown key."""
-        state: Any = self.client.hget(f"refunds:entry:{key}", "state")
-        return state
+        state = self.client.hget(f"refunds:entry:{key}", "state")
+        return None if state is None else str(state)
 
     def wait_until(self, predicate: Callable[[], object], timeout: float = 20) -> None:
         """Wait until something is so, or fail."""
@@ -261,4 +267,4 @@ class Stack:
         return {key: self.state(key) for key in keys}
 
     def _workers_ready(self) -> int:
-        return int(self.client.zcard("refunds:workers"))  # type: ignore[arg-type]
+        return int(self.client.zcard("refunds:workers"))

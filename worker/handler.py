@@ -77,7 +77,7 @@ async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None]:
     try:
         job = parse_job(claim.entry.doc, max_bytes=r.settings.max_document_bytes * 2)
     except InvalidJob as error:  # an entry of another version, or a document that was tampered with
-        return DeadLettered(reason="invalid", verdict=_verdict_of(claim.entry), message=str(error)), None
+        return DeadLettered(reason="invalid", verdict=_verdict_of(claim), message=str(error)), None
     shop = r.shops.get(job.shop)
     if shop is None:
         message = f"shop {job.shop!r} is not configured on this worker"
@@ -323,11 +323,12 @@ def _of_refusal(a: Attempt, refusal: PreflightRefusal) -> Outcome:
 def _not_found(a: Attempt, error: Refused) -> Outcome:
     if a.entry.state is State.IN_DOUBT:
         return _again(a.entry, error.reason, error.message, 30.0)
-    return DeadLettered(reason=error.reason, verdict=_verdict_of(a.entry), message=error.message)
+    return DeadLettered(reason=error.reason, verdict=_verdict_of(a.claim), message=error.message)
 
 
-def _verdict_of(entry: Entry) -> Verdict:
-    return Verdict.UNKNOWN if entry.state is State.IN_DOUBT else Verdict.NOT_SENT
+def _verdict_of(claim: Claim) -> Verdict:
+    is_unknown = claim.entry.state is State.IN_DOUBT or claim.possibly_sent_ms
+    return Verdict.UNKNOWN if is_unknown else Verdict.NOT_SENT
 
 
 def _ms_since(began: float) -> int:

@@ -3,6 +3,7 @@
 import asyncio
 import getpass
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Final
 
@@ -43,7 +44,7 @@ def commands() -> typer.Typer:
     return group
 
 
-def list_letters(  # noqa: PLR0913 - each is an option
+def list_letters(
     reason: Reason = "",
     shop: Shop = "",
     campaign: Campaign = "",
@@ -121,7 +122,7 @@ async def _find(settings: Settings, key_or_id: str) -> Letter | None:
         return await DeadLetters(desk.redis).find(key_or_id)
 
 
-def replay_letters(  # noqa: PLR0913 - each is an option
+def replay_letters(
     keys: Annotated[list[str] | None, typer.Argument(metavar="KEY...", help="Idempotency keys, or ids.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every letter that the filters leave.")] = False,
     reason: Reason = "",
@@ -144,7 +145,7 @@ def replay_letters(  # noqa: PLR0913 - each is an option
         raise SystemExit(int(Exit.SOME_FAILED))
 
 
-async def _replay(  # noqa: PLR0913 - the options, handed on
+async def _replay(
     settings: Settings, keys: list[str], wanted: Wanted | None, *, by: str, why: str, dry_run: bool, as_json: bool
 ) -> int:
     counts: dict[str, int] = {}
@@ -156,6 +157,8 @@ async def _replay(  # noqa: PLR0913 - the options, handed on
                 done = Replayed(key=key, status="refused", detail="there is no such dead letter")
             else:
                 done = await replay(letter, desk.ledger, by=by, why=why, at_ms=at_ms, dry_run=dry_run)
+                if wanted is not None and not letter.was_a_job:
+                    done = replace(done, status="skipped")
             counts[done.status] = counts.get(done.status, 0) + 1
             _say(done, as_json=as_json)
     remark(", ".join(f"{count} {status}" for status, count in counts.items()) or "no letter fits")
@@ -191,5 +194,3 @@ def _money(letter: Letter) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) <= _WORDS else f"{text[:_WORDS]}..."
-
-

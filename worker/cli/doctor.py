@@ -125,7 +125,9 @@ async def _broker(settings: Settings) -> Check:
 async def _shop(settings: ShopSettings) -> AsyncIterator[Check]:
     name = f"shop {settings.name}"
     if settings.auth != "oauth1":
-        yield Check(f"{name} auth", None, f"{settings.auth} has no nonces: the shop does not help against a second copy")
+        yield Check(
+            f"{name} auth", None, f"{settings.auth} has no nonces: the shop does not help against a second copy"
+        )
     async with open_session() as session:
         magento = open_shop(settings, session).magento
         try:

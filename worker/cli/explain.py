@@ -100,7 +100,7 @@ async def _live(numbered: Numbered, job: RefundJob, settings: Settings) -> tuple
         return {**_head(numbered, job, rule, path, body, settings), "live": True, "refused": said}, Exit.SOME_FAILED
 
 
-def _head(  # noqa: PLR0913 - the parts of one answer
+def _head(
     numbered: Numbered, job: RefundJob, rule: Rule, path: str, body: dict[str, Any], settings: Settings
 ) -> dict[str, Any]:
     facts = SERVICES[rule.service]

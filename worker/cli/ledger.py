@@ -97,4 +97,6 @@ def _print(found: dict[str, Any]) -> None:
         "accepted": str(found["accepted"]),
         **{f"  {name}": str(count) for name, count in found["states"].items()},
     })  # fmt: skip
-    answer("the counts add up" if found["adds_up"] else "THE COUNTS DO NOT ADD UP: accepted is not the sum of the states")
+    answer(
+        "the counts add up" if found["adds_up"] else "THE COUNTS DO NOT ADD UP: accepted is not the sum of the states"
+    )

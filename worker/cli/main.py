@@ -49,7 +49,7 @@ def _end(code: Exit, message: str = "") -> None:
     if message:
         _say(f"refunds: {message}")
     if code is Exit.BROKEN_PIPE:
-        sys.stdout = None  # type: ignore[assignment]  # or Python complains when it flushes at exit
+        sys.stdout = None  # or Python complains when it flushes at exit
     raise SystemExit(int(code))
 
 
@@ -57,7 +57,7 @@ def _say(message: str) -> None:
     try:
         remark(message)
     except BrokenPipeError:
-        sys.stderr = None  # type: ignore[assignment]
+        sys.stderr = None
 
 
 def make_cli() -> typer.Typer:

@@ -1,6 +1,6 @@
 """What commands print: answers on standard output, everything about them on standard error."""
 
-import datetime
+import datetime as dt
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ def moment(at_ms: float) -> str:
     """Write a time in ms since 1970 as people read it, UTC."""
     if not at_ms:
         return ""
-    return datetime.datetime.fromtimestamp(at_ms / 1000, tz=datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def pretty(value: object) -> str:

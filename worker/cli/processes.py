@@ -134,5 +134,3 @@ async def _say_if_there_is_no_ledger(settings: Settings) -> None:
                 log.error("ledger.missing", detail=NO_LEDGER)
         except (RedisError, OSError) as error:
             log.warning("ledger.away", redis=settings.redis_url.masked, error=type(error).__name__)
-
-

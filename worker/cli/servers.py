@@ -29,7 +29,9 @@ def register(cli: typer.Typer) -> None:
     cli.command("redis", epilog=examples("refunds redis", "refunds redis --port 6380 --dir ./redis-data"))(redis)
     cli.command(
         "sandbox",
-        epilog=examples("refunds sandbox", "refunds sandbox --port 8801 --faults drop_after=0.1,throttle=0.05 --seed 7"),
+        epilog=examples(
+            "refunds sandbox", "refunds sandbox --port 8801 --faults drop_after=0.1,throttle=0.05 --seed 7"
+        ),
     )(sandbox)
 
 
@@ -58,7 +60,7 @@ def _on_signals(stop: threading.Event) -> None:
         signal.signal(number, note)
 
 
-def sandbox(  # noqa: PLR0913 - each is an option
+def sandbox(
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 8800,
     faults: Annotated[
         str, typer.Option(metavar="SPEC", help="Faults and how often, as drop_after=0.1,error_502=0.05.")

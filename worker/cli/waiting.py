@@ -22,7 +22,7 @@ async def states_of(redis: Redis, keys: Sequence[str]) -> dict[str, State]:
         some = keys[start : start + _AT_ONCE]
         async with redis.pipeline(transaction=False) as pipe:
             for key in some:
-                pipe.hget(f"refunds:entry:{key}", "state")
+                _ = pipe.hget(f"refunds:entry:{key}", "state")
             states = await pipe.execute()
         found.update({key: State(state) for key, state in zip(some, states, strict=True) if state})
     return found

@@ -36,7 +36,7 @@ def objection(letter: Letter) -> str:
     return f"was never a job ({letter.message}): correct the document and submit it again"
 
 
-async def replay(
+async def replay(  # noqa: PLR0913 - who, what, why and when
     letter: Letter, ledger: Replays, *, by: str, why: str, at_ms: int, dry_run: bool = False
 ) -> Replayed:
     """Replay one letter.

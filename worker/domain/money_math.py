@@ -68,6 +68,11 @@ def number(document: Mapping[str, Any], key: str) -> float:
     return float(document.get(key) or 0)
 
 
+def base_to_order_rate(order: Mapping[str, Any]) -> float:
+    """Give the order's currency rate; an order document without one has a single currency."""
+    return number(order, "base_to_order_rate") if "base_to_order_rate" in order else 1.0
+
+
 @dataclass(frozen=True, slots=True)
 class Amount:
     """One amount in the order's currency and in the base currency."""

@@ -9,11 +9,20 @@ invoice service. Pure: documents in, amounts out. Fixed product taxes and shippi
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from worker.domain import tax_share
 from worker.domain.memo_lines import Asked, MemoLine, RefundRefused, asked_lines, invoiced_lines
-from worker.domain.money_math import NOTHING, Amount, RunningRounder, adjustment_number, number, php_round, price_text
+from worker.domain.money_math import (
+    NOTHING,
+    Amount,
+    RunningRounder,
+    adjustment_number,
+    base_to_order_rate,
+    number,
+    php_round,
+    price_text,
+)
 from worker.domain.order_lines import Document, OrderLine, order_lines
 
 __all__ = ["Asked", "MemoTotals", "RefundRefused", "memo_by_invoice", "memo_by_order"]
@@ -122,7 +131,7 @@ class _Source:
 def _collected(order: Document, lines: list[MemoLine], asked: Asked, source: _Source) -> MemoTotals:
     """Run the collectors in Magento's order; each adds to the grand total."""
     memo = MemoTotals(lines)
-    rate = number(order, "base_to_order_rate")
+    rate = base_to_order_rate(order)
     memo.adjustment_positive = _adjustment(asked.adjustment_positive, rate)
     memo.adjustment_negative = _adjustment(asked.adjustment_negative, rate)
     _collect_subtotal(memo)
@@ -207,8 +216,3 @@ def _collect_shipping(memo: MemoTotals, order: Document, asked: float | None) ->
 
 def _cents(amount: Amount) -> Amount:
     return Amount(php_round(amount.order), php_round(amount.base))
-
-
-def stored(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Round amounts as Magento's database does (4 decimals); other values pass."""
-    return {key: php_round(value, 4) if isinstance(value, float) else value for key, value in fields.items()}

@@ -114,9 +114,7 @@ class StreamIntake:
             if entries:
                 return entries
         return _entries(
-            await self._stream.xreadgroup(
-                INTAKE_GROUP, self._reader, {INTAKE_STREAM: ">"}, count=batch, block=BLOCK_MS
-            )
+            await self._stream.xreadgroup(INTAKE_GROUP, self._reader, {INTAKE_STREAM: ">"}, count=batch, block=BLOCK_MS)
         )
 
     async def _abandoned(self) -> list[StreamEntry]:
@@ -181,8 +179,8 @@ class StreamIntake:
 
     async def _acknowledge(self, entry_ids: Sequence[bytes]) -> None:
         async with self._stream.pipeline(transaction=True) as pipe:
-            pipe.xack(INTAKE_STREAM, INTAKE_GROUP, *entry_ids)
-            pipe.xdel(INTAKE_STREAM, *entry_ids)
+            _ = pipe.xack(INTAKE_STREAM, INTAKE_GROUP, *entry_ids)
+            _ = pipe.xdel(INTAKE_STREAM, *entry_ids)
             await pipe.execute()
 
     async def _leave(self) -> None:

@@ -3,14 +3,14 @@
 from typing import Any, Final
 
 from worker.domain.memo_lines import RefundRefused, counted_units
-from worker.domain.money_math import adjustment_number, number, php_round, price_text
+from worker.domain.money_math import adjustment_number, base_to_order_rate, number, php_round, price_text
 from worker.domain.order_lines import order_lines
 from worker.sandbox.documents import add_comment, as_stored, is_blank
 from worker.sandbox.errors import MEMO_NOT_SAVED, not_found, php_error, refused
 from worker.sandbox.gateway import pay_back
 from worker.sandbox.oracle import Call, Oracle
 from worker.sandbox.order_services import Commit
-from worker.sandbox.rows import Draft, book, clean, register_item
+from worker.sandbox.rows import Draft, book, clean, register_item, whole
 from worker.sandbox.states import on_save
 from worker.sandbox.store import Document, Memo, Store
 
@@ -89,7 +89,7 @@ def _is_order_lost(given: Document) -> bool:
 
 
 def _rate_seen(given: Document, order: Document) -> float:
-    return 0.0 if _is_order_lost(given) else number(order, "base_to_order_rate")
+    return 0.0 if _is_order_lost(given) else base_to_order_rate(order)
 
 
 def _hydrated(given: Document, rate: float) -> Document:
@@ -159,11 +159,13 @@ def _stored(store: Store, fields: Document, given: Document, call: Call, oracle:
     target.doc["items"] = [*target.doc["items"], *items]
     for comment in given.get("comments") or []:
         add_comment(store.memos[comment["parent_id"]], store, comment)
-    oracle.memo_made(call, target.doc, target.columns.get("customer_note"))
+    if existing is None or fields.get("state") == _REFUNDED:
+        oracle.memo_made(call, target.doc, target.columns.get("customer_note"))
     shown = {key: target.doc[key] for key in ("created_at", "updated_at", "entity_id")}
     if existing is None:
         shown["increment_id"] = target.doc["increment_id"]
-    return {**fields, **shown, "items": items or (target.doc["items"] if existing else []), "comments": []}
+    sent = {key: whole(value) for key, value in fields.items()}
+    return {**sent, **shown, "items": items or (target.doc["items"] if existing else []), "comments": []}
 
 
 def _is_kept(item: Document, fields: Document) -> bool:

@@ -16,6 +16,11 @@ def clean(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return int(rounded) if rounded.is_integer() else rounded
 
 
+def whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Print a whole number without a fraction, as PHP does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Row:
     """A stored document and the columns that will be overwritten on save.
 

@@ -122,13 +122,13 @@ class _Door:
     async def _routed(
         self, request: web.Request, route: Route, variables: dict[str, str], *, is_xml: bool
     ) -> web.StreamResponse:
-        shop, is_service = self._shop, route.name in SERVICES
+        shop, oracle, is_service = self._shop, self._shop.oracle, route.name in SERVICES
         fault = shop.faults.drawn(shop.random) if is_service or shop.faults.reads else None
         if fault == "refuse":
             return self._dropped(request, route)
         raw = await request.read()
         order_id = shop.order_of(route.name, variables | _peeked(route, raw)) if is_service else None
-        in_flight = shop.oracle.entered(order_id) if is_service else 0
+        in_flight = oracle.entered(order_id) if is_service else 0
         try:
             if is_service:
                 self._check_limits(in_flight)
@@ -137,10 +137,10 @@ class _Door:
             response = failure(exc, is_xml=is_xml)
         finally:
             if is_service:
-                shop.oracle.left(order_id)
+                oracle.left(order_id)
         if response is None:
             return self._dropped(request, route)
-        shop.oracle.answered(route.name, response.status)
+        oracle.answered(route.name, response.status)
         return await self._slow(request, response) if fault == "slow_body" else response
 
     async def _with_fault(  # noqa: PLR0913 - all of one request

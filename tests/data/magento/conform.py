@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-# ruff: noqa
+# ruff: noqa: ANN001, ANN204, B905, BLE001, E401, E501, I001, S310, SIM905, T201
 # mypy: ignore-errors
 # fmt: off
 """Replay recorded Magento scenarios against a store double and compare every answer and every total.

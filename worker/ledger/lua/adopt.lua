@@ -5,12 +5,20 @@
 local now = time_ms(ARGV[1])
 local room = tonumber(ARGV[3])
 local adopted = {}
+local ledger = redis.call('HMGET', 'refunds:ledger', 'epoch_ms', 'mode')
+
+-- Whether nothing can have been sent, also nothing of which this ledger lost the record.
+local function is_unsent(sends, accepted_ms, look_first)
+  return sends == '0' and look_first ~= '1' and ledger[2] ~= 'after_loss'
+    and tonumber(accepted_ms) >= tonumber(ledger[1] or '0')
+end
+
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', 'refunds:workers', '-inf', now - tonumber(ARGV[2]))) do
   local held = 'refunds:held:' .. worker
   local beat = tonumber(redis.call('ZSCORE', 'refunds:workers', worker))
   for _, key in ipairs(redis.call('SRANDMEMBER', held, room)) do
     local entry = entry_of(key)
-    local known = redis.call('HMGET', entry, 'state', 'holder', 'sends')
+    local known = redis.call('HMGET', entry, 'state', 'holder', 'sends', 'accepted_ms', 'look_first')
     redis.call('SREM', held, key)
     room = room - 1
     if known[2] == worker then
@@ -19,7 +27,7 @@ for _, worker in ipairs(redis.call('ZRANGEBYSCORE', 'refunds:workers', '-inf', n
       local deaths = redis.call('HINCRBY', entry, 'deaths', 1)
       table.insert(adopted, { key, known[1], worker, string.format('%d', now - beat) })
       if deaths >= tonumber(ARGV[4]) and known[1] == 'claimed' then
-        local verdict = known[3] == '0' and 'not_sent' or 'unknown'
+        local verdict = is_unsent(known[3], known[4], known[5]) and 'not_sent' or 'unknown'
         free_order(entry, key, now)
         bury(entry, key, now, 'poison', verdict, 'the worker that held this job died ' .. deaths .. ' times')
       else

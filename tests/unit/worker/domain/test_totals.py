@@ -20,7 +20,9 @@ def a_line(item_id: int, price: float, qty: int, *, tax: float = 0.0, discount: 
     return kept | amounts | base | {"qty_ordered": qty, "qty_invoiced": qty, "qty_refunded": 0}
 
 
-def an_order(*lines: dict[str, Any], shipping: float = 0.0, shipping_tax: float = 0.0, **given: Any) -> dict[str, Any]:
+def an_order(
+    *lines: dict[str, Any], shipping: float = 0.0, shipping_tax: float = 0.0, **given: float
+) -> dict[str, Any]:
     """A paid order in US dollars."""
     tax = sum(line["tax_invoiced"] for line in lines) + shipping_tax
     discount = sum(line["discount_invoiced"] for line in lines) + given.get("shipping_discount_amount", 0.0)

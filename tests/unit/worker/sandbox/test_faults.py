@@ -29,7 +29,7 @@ def test_says_what_is_wrong(spec: str, part: str) -> None:
 
 
 def test_draws_at_the_rates() -> None:
-    faults, source = Faults(drop_after=0.3, throttle=0.2), random.Random(1)
+    faults, source = Faults(drop_after=0.3, throttle=0.2), random.Random(1)  # noqa: S311 - faults, not secrets
     drawn = [faults.drawn(source) for _ in range(10_000)]
     assert drawn.count("drop_after") == pytest.approx(3000, abs=150)
     assert drawn.count("throttle") == pytest.approx(2000, abs=150)

@@ -1,0 +1,30 @@
+"""Celery's consumer, made to survive the death of Redis while messages are in hand.
+
+Celery 5.7 ends the whole worker ("Unrecoverable error: AttributeError ... 'hostname'") when the broker is killed while
+tasks run: closing the broken connection tries to give the unacknowledged messages back over it, and later
+acknowledgements go to a channel that has no connection any more. Both are pointless here: upkeep publishes again what
+a message carried. Proven by tests/chaos/test_redis_killed.py; drop this module when Celery passes it without.
+"""
+
+from typing import Any
+
+import structlog
+from celery.worker.consumer import Consumer
+
+log = structlog.get_logger("worker")
+
+
+class ReconnectingConsumer(Consumer):  # type: ignore[misc]  # celery-types has it as Any
+    """Set by `worker_consumer`, Celery's own extension point."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's signature
+        super().__init__(*args, **kwargs)
+        #: What Kombu raises for a channel whose connection is gone; an acknowledgement that fails so is only logged.
+        self.connection_errors = (*self.connection_errors, AttributeError)
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """Close the broken connection without giving messages back over it, and go on to reconnect."""
+        log.warning("broker.connection_lost", error=type(exc).__name__)
+        for channel in getattr(getattr(self.connection, "transport", None), "channels", ()):
+            channel.do_restore = False
+        super().on_connection_error_after_connected(exc)
