@@ -127,6 +127,12 @@ class Settings(BaseSettings):
         unit="true or false",
         why="Whether workers take part in upkeep. One process at a time acts; false needs a `refunds upkeep` process.",
     )
+    wait_for_disk: bool = _setting(
+        True,
+        unit="true or false",
+        why="Whether a send waits until its record is on disk (WAITAOF) where Redis does not fsync always: up to 1 s a "
+        "job. With false, a crash of Redis costs look-ups instead.",
+    )
     redis_timeout_seconds: float = _setting(
         5,
         gt=0,

@@ -219,6 +219,19 @@ class Stack:
         out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
+    def shell(self, command: str) -> subprocess.CompletedProcess[str]:
+        """Run a shell command in which `python` is ours."""
+        path = f"{Path(sys.executable).parent}:{self.env.get('PATH', '')}"
+        return subprocess.run(
+            ["/bin/sh", "-c", command],
+            cwd=ROOT,
+            env={**self.env, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
     def submit(self, *jobs: Mapping[str, Any], lane: str = "express") -> list[dict[str, Any]]:
         """Submit jobs through the command line; gives their receipts."""
         lines = "\n".join(json.dumps(job) for job in jobs)

@@ -23,7 +23,7 @@ from worker.domain.problems import InvalidJob
 from worker.ledger.entry import Claim, Entry
 from worker.ledger.ledger import OrderBusy
 from worker.lookups import NotFound, check_total, order_of, read_facts
-from worker.magento.reconcile import find_memos, seen
+from worker.magento.reconcile import foreign_since, marked, seen
 from worker.resources import Resources, Shop
 
 #: A call that could not be written within this many seconds after it was marked `sent` is not made any more:
@@ -120,10 +120,12 @@ async def _lock(a: Attempt, order_id: int) -> None:
 async def _look_back(a: Attempt) -> Outcome | None:
     """Ask the shop for the marker of this key. None means: go on and send, under the number that was chosen."""
     a.order_id = await order_of(a.job, a.shop.magento, known=a.entry.sent.get("order_id"))
-    memos = await find_memos(a.shop.magento, order_id=a.order_id, key=a.entry.key, own=a.job.creditmemo)
+    memos = await a.shop.magento.creditmemos_of(a.order_id)
     a.r.crashes.pass_by(CrashPoint.AFTER_RECONCILE)
-    if memos:
-        return _found(a, memos)
+    if own := marked(memos, a.entry.key, a.job.creditmemo):
+        return _found(a, own)
+    if foreign := foreign_since(memos, a.entry.first_ms):
+        a.evidence = {"foreign_memos": foreign}  # an admin, or a gateway's webhook: people will want to know
     doubt = _doubt(a)
     a.is_proven = doubt.age_seconds >= doubt.longest_request_seconds
     match after_no_marker(doubt, jitter=a.r.jitter()):
@@ -142,7 +144,7 @@ async def _look_back(a: Attempt) -> Outcome | None:
                 "sent": dict(a.entry.sent),
                 "sent_ms": a.entry.sent_ms,
                 "sends": a.entry.sends,
-                "memos_of_the_order": seen(await a.shop.magento.creditmemos_of(a.order_id)),
+                "memos_of_the_order": seen(memos),
             }
             message = a.entry.message or "no credit memo with this job's marker came up at the shop"
             return DeadLettered(reason=reason or a.entry.reason or "refused", verdict=verdict, message=message)
@@ -197,7 +199,9 @@ async def _send(a: Attempt, made: Plan) -> Outcome:
         "rule": made.rule.name,
         "refunded_before": made.refunded_before,
     }
-    send_before = time.monotonic() + _departs_within_seconds(a)  # from before the mark: we may be suspended right after it
+    send_before = time.monotonic() + _departs_within_seconds(
+        a
+    )  # from before the mark: we may be suspended right after it
     cleared = bool(a.claim.possibly_sent_ms) and a.number > a.entry.sends and not a.shop.has_nonces
     await a.r.ledger.send(a.claim, order_id=made.order_id, number=a.number, sent=sent, is_cleared=cleared)
     a.r.crashes.pass_by(CrashPoint.AFTER_SENT)

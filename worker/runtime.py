@@ -102,6 +102,8 @@ async def heartbeat(r: Resources) -> None:
             await r.ledger.beat(r.worker)
             info = await r.redis.info("server")
             await r.ledger.note_server(str(info["run_id"]))
+            if r.settings.wait_for_disk:
+                await r.ledger.learn_durability()
             await give_back(r)
         except (RedisError, OSError) as error:
             log.warning("worker.heartbeat_failed", error=type(error).__name__)

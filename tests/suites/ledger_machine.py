@@ -6,6 +6,7 @@ suspend workers, lose and repeat messages, restart Redis and lose its newest wri
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 from hypothesis import strategies as st
@@ -43,7 +44,7 @@ FATES = st.sampled_from(
         *(MASKED, REFUSED, THROTTLED),
     ]
 )
-CRASHES = st.none() | st.sampled_from([point for point in CrashPoint if point is not CrashPoint.BEFORE_PUBLISH])
+CRASHES = st.sampled_from([point for point in CrashPoint if point is not CrashPoint.BEFORE_PUBLISH])
 _LONGEST_MS = 120_000 + (SEND_WITHIN_SECONDS + 5) * 1000
 Snapshot = dict[str, dict[str, str]]
 
@@ -130,10 +131,11 @@ class LedgerMachine(RuleBasedStateMachine):
         await self.ledger.initialise("first", run_id="run-0")
         self.worker = self._new_worker(None)
 
-    @initialize(has_nonces=st.booleans())
-    def choose_auth(self, has_nonces: bool) -> None:  # noqa: FBT001 - hypothesis gives it by name
+    @initialize(has_nonces=st.booleans(), keys=st.lists(KEYS, min_size=1, max_size=3, unique=True))
+    def begin(self, has_nonces: bool, keys: list[str]) -> None:  # noqa: FBT001 - hypothesis gives it by name
         self.has_nonces = has_nonces
         self.worker = self._new_worker(None)
+        self.run(self._accept(keys))
 
     def _new_worker(self, crash: CrashPoint | None) -> Resources:
         self.names += 1
@@ -149,7 +151,7 @@ class LedgerMachine(RuleBasedStateMachine):
     # --- producers ------------------------------------------------------------------------------------------------
 
     @rule(keys=st.lists(KEYS, min_size=1, max_size=3))
-    def accept(self, keys: list[str]) -> None:
+    def accept_some(self, keys: list[str]) -> None:
         self.run(self._accept(keys))
 
     async def _accept(self, keys: list[str]) -> None:
@@ -175,11 +177,21 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- workers --------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.broker)
-    @rule(data=st.data(), fates=st.lists(FATES, max_size=2), crash=CRASHES)
-    def deliver(self, data: st.DataObject, fates: list[Fate | Answer], crash: CrashPoint | None) -> None:
-        message = self.broker.pop(data.draw(st.integers(0, len(self.broker) - 1), label="message"))
-        self.run(self._deliver(message, fates, crash))
+    @rule(fates=st.lists(FATES, min_size=1, max_size=2), seconds=st.sampled_from([0, 1, 6, 11]), is_newest=st.booleans())
+    def deliver(self, fates: list[Fate | Answer], seconds: int, is_newest: bool) -> None:  # noqa: FBT001 - as above
+        self._deliver_next(fates, None, seconds, is_newest=is_newest)
+
+    @rule(fates=st.lists(FATES, max_size=1), crash=CRASHES, seconds=st.sampled_from([0, 1, 6, 11]))
+    def deliver_and_die(self, fates: list[Fate | Answer], crash: CrashPoint, seconds: int) -> None:
+        self._deliver_next(fates, crash, seconds, is_newest=False)
+
+    def _deliver_next(
+        self, fates: list[Fate | Answer], crash: CrashPoint | None, seconds: int, *, is_newest: bool
+    ) -> None:
+        self.time_passes(seconds)
+        self.run(self._upkeep())
+        if self.broker:
+            self.run(self._deliver(self.broker.pop(-1 if is_newest else 0), fates, crash))
 
     async def _deliver(
         self, message: tuple[int, list[str]], fates: list[Fate | Answer], crash: CrashPoint | None
@@ -227,15 +239,12 @@ class LedgerMachine(RuleBasedStateMachine):
         for key in fences:
             if key in self.shop.gates:
                 self.shop.gates.pop(key).set()
-        await task
+        with suppress(ProcessDied):
+            await task
         for key, entry in stale.items():
             assert self.ledger.watch.entries[key] == entry, (key, "a stale fence wrote")
 
     # --- upkeep, people, time -------------------------------------------------------------------------------------
-
-    @rule()
-    def upkeep(self) -> None:
-        self.run(self._upkeep())
 
     async def _upkeep(self) -> None:
         await self.ledger.adopt()

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from typer.core import TyperGroup
 
 from config.settings import SettingsError
-from worker.cli import dead, demo, doctor, explain, ledger, processes, servers, show, submit
+from worker.cli import audit, dead, demo, doctor, explain, ledger, processes, servers, show, submit
 from worker.cli.failure import Exit, Failure, Interrupted
 from worker.cli.output import remark
 from worker.domain.errors import RefundError
@@ -75,6 +75,7 @@ def make_cli() -> typer.Typer:
         module.register(cli)
     cli.add_typer(dead.commands(), name="dead")
     cli.add_typer(ledger.commands(), name="ledger")
+    audit.register(cli)
     doctor.register(cli)
     return cli
 

@@ -70,6 +70,13 @@ def bears_marker(text: object, key: str) -> bool:
     return isinstance(text, str) and text.replace("\r\n", "\n").rstrip().rpartition("\n")[2].strip() == marker(key)
 
 
+def markers_in(memo: Mapping[str, Any]) -> set[str]:
+    """Give the keys whose markers a credit memo bears, in a comment's last line or as its transaction id."""
+    texts = [memo.get("transaction_id"), *(comment.get("comment") for comment in memo.get("comments") or ())]
+    last = [text.replace("\r\n", "\n").rstrip().rpartition("\n")[2] for text in texts if isinstance(text, str)]
+    return {line.removeprefix(MARKER_PREFIX) for line in last if line.startswith(MARKER_PREFIX)}
+
+
 def own_number(key: str) -> str:
     """Derive a credit memo increment id from a key, for shops that allow it: 26 characters of the 50 Magento keeps."""
     return f"RF{hashlib.sha256(key.encode()).hexdigest()[:24].upper()}"

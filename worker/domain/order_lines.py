@@ -17,11 +17,13 @@ class OrderLine:
         document: The item as Magento's GET routes give it.
         parent: Line of the configurable or bundle product that this one belongs to.
         children: Lines that belong to this one.
+        is_dummy: Whether it carries no money: the parent of a dynamic bundle, the child of anything else.
     """
 
     document: Document
     parent: "OrderLine | None" = None
     children: list["OrderLine"] = field(default_factory=list)
+    is_dummy: bool = False
 
     @property
     def item_id(self) -> int:
@@ -64,13 +66,6 @@ class OrderLine:
         return any(number(c.document, "price") or c.document.get("price_incl_tax") is not None for c in self.children)
 
     @property
-    def is_dummy(self) -> bool:
-        """Whether the line carries no money: the parent of a dynamic bundle, the child of anything else."""
-        if self.children:
-            return self.counts_children
-        return self.parent is not None and not self.parent.counts_children
-
-    @property
     def qty_to_refund(self) -> float:
         """Units that can still be refunded; 0 for a dummy line."""
         return 0.0 if self.is_dummy else max(self.qty_invoiced - self.qty_refunded, 0.0)
@@ -93,4 +88,9 @@ def order_lines(order: Document) -> dict[int, OrderLine]:
         if parent is not None:
             line.parent = parent
             parent.children.append(line)
+    for line in lines.values():
+        if line.children:
+            line.is_dummy = line.counts_children
+        elif line.parent is not None:
+            line.is_dummy = not line.parent.counts_children
     return lines

@@ -19,6 +19,8 @@ from worker.ledger.scripts import Moves
 
 LEDGER_KEY: Final = "refunds:ledger"
 DEAD_STREAM: Final = "refunds:dead"
+#: How long a write may take to reach the disk. Slower is an error: nothing is sent on a promise that may be lost.
+DISK_TIMEOUT_MS: Final = 5000
 #: A job whose holder died this often is quarantined as `poison`.
 POISON_DEATHS: Final = 3
 
@@ -70,6 +72,8 @@ class Ledger:
         self._lease_ms = int(lease_seconds * 1000)
         self._move = Moves(redis)
         self._clock = now_ms
+        #: Whether `send` waits until its write is on disk; `learn_durability` finds out.
+        self.waits_for_disk = False
 
     def _now(self) -> str | int:
         return int(self._clock()) if self._clock else ""
@@ -149,7 +153,11 @@ class Ledger:
         order = f"{claim.entry.shop}:{order_id}"
         text = json.dumps(sent, separators=(",", ":"), default=str)
         cleared = int(is_cleared)
-        _check(await self._move("send", self._now(), claim.key, claim.fence, order, number, text, cleared))
+        args = (self._now(), claim.key, claim.fence, order, number, text, cleared)
+        if self.waits_for_disk:
+            _check(await self._move.on_disk("send", *args, timeout_ms=DISK_TIMEOUT_MS))
+        else:
+            _check(await self._move("send", *args))
 
     async def settle(self, claim: Claim, *, result: Mapping[str, Any], line: Mapping[str, Any]) -> None:
         """Record the final outcome under the key; it never changes again.
@@ -242,6 +250,16 @@ class Ledger:
     async def note_server(self, run_id: str) -> str:
         """Compare the Redis process with the one the ledger knows: `same`, `changed` or `no ledger`."""
         return str(await self._move("note_server", self._now(), run_id))
+
+    async def learn_durability(self) -> bool:
+        """Find out whether `send` must wait for the disk (WAITAOF): where the server has it and does not fsync always.
+
+        Without an append-only file there is nothing to wait for; `refunds doctor` says what to change.
+        """
+        config = await self.redis.config_get("append*")
+        is_lazy = config.get("appendonly") == "yes" and config.get("appendfsync") != "always"
+        self.waits_for_disk = is_lazy and await self._move.has_wait()
+        return self.waits_for_disk
 
     async def initialise(self, how: Literal["first", "after_loss", "trust"], *, run_id: str = "") -> str:
         """Make this Redis a ledger, or change how far it is trusted (design section 6)."""

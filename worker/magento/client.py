@@ -145,6 +145,19 @@ class Magento:
         wanted = ",".join(str(int(memo_id)) for memo_id in ids)
         return all_of(await self._search("/V1/creditmemos", [("entity_id", "in", wanted)]), "entity_id", ids)
 
+    async def creditmemos_after(self, memo_id: int, *, since: str | None = None) -> list[Document]:
+        """Read the next up to 100 credit memos of the shop after this one, oldest first; empty at the end.
+
+        Args:
+            memo_id: Entity id to go on after; 0 begins.
+            since: Only those created from then on, as Magento writes it: `YYYY-MM-DD HH:MM:SS`, UTC.
+        """
+        filters: list[Filter] = [("entity_id", "gt", str(memo_id))]
+        if since is not None:
+            filters.append(("created_at", "gteq", since))
+        items, _ = page_of(await self._get(f"/V1/creditmemos?{search_query(filters, page_size=PAGE_SIZE, page=1)}"))
+        return sorted((item for item in items if id_of(item) > memo_id), key=id_of)
+
     async def comments(self, memo_id: int) -> list[Document]:
         """List the comments of a credit memo; empty also when there is no such credit memo."""
         comments, _ = page_of(await self._get(f"/V1/creditmemo/{memo_id:d}/comments"))

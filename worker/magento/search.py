@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 #: The conditions that we use. Magento answers a misspelt one with an empty list (contract 5), which would read as
 #: "no credit memo", so no other text can get here.
-Condition = Literal["eq", "in", "like"]
+Condition = Literal["eq", "gt", "gteq", "in", "like"]
 #: (field, condition, value); all of them must hold.
 Filter = tuple[str, Condition, str]
 

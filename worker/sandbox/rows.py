@@ -12,6 +12,8 @@ def clean(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Give a value as Magento prints it after reading it back: 4 decimals, whole numbers without a fraction."""
     if not isinstance(value, float):
         return value
+    if value.is_integer():
+        return int(value)
     rounded = php_round(value, 4)
     return int(rounded) if rounded.is_integer() else rounded
 

@@ -54,12 +54,15 @@ class Upkeep:
     async def run(self) -> None:
         """Work until cancelled. Trouble with Redis is waited out."""
         settings: Settings = self._r.settings
+        is_away = False
         while True:
             try:
                 did = await self.tick()
+                is_away = False
             except (RedisError, OperationalError, OSError) as error:
-                log.warning("upkeep.ledger_away", error=type(error).__name__)
-                did = 0
+                if not is_away:
+                    log.warning("upkeep.ledger_away", error=type(error).__name__)
+                is_away, did = True, 0
             await asyncio.sleep(0 if did else settings.upkeep_interval_seconds)
 
     async def tick(self) -> int:

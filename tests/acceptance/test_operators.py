@@ -1,0 +1,105 @@
+"""What operators use: dead letters, ledger, doctor, explain, the demo."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tests.stack import Stack
+
+Job = Callable[..., dict[str, Any]]
+
+
+def test_a_replayed_dead_letter_is_refunded_once_its_cause_is_gone(stack: Stack, a_job: Job):
+    number = 5000
+    job = a_job(order_id=number)
+    key = job["idempotency_key"]
+    stack.submit(job)
+    assert stack.settle([key]) == {key: "dead"}
+    listed = stack.refunds("dead", "list", "--reason", "order_not_found")
+    assert key in listed.stdout
+    order = stack.shop("GET", "/rest/V1/orders/5")
+    stack.shop("POST", "/sandbox/orders", {"orders": [{**order, "entity_id": number, "increment_id": "X-5000"}]})
+
+    dry = stack.refunds("dead", "replay", key, "--dry-run", "--json")
+    replayed = stack.refunds("dead", "replay", key, "--by", "ann", "--why", "order was restored")
+
+    assert json.loads(dry.stdout)["status"] == "would_queue"
+    assert replayed.returncode == 0, replayed.stdout
+    assert stack.settle([key]) == {key: "settled"}
+    history = json.loads(stack.refunds("show", key, "--json").stdout)["history"]
+    assert [line for line in history if line.get("event") == "replayed" and line["by"] == "ann"]
+    assert stack.refunds("dead", "show", key).returncode == 1
+    assert stack.refunds("dead", "replay", key).returncode == 1
+
+
+def test_init_on_an_existing_ledger_changes_nothing(stack: Stack):
+    before = stack.client.hgetall("refunds:ledger")
+    done = stack.refunds("ledger", "init")
+    assert done.returncode == 0
+    assert "already" in done.stdout
+    assert stack.client.hgetall("refunds:ledger") == before
+
+
+def test_after_loss_is_said_and_ends_with_trust(stack: Stack):
+    env = {"REFUNDS_REDIS_URL": stack.redis_url.removesuffix("/0") + "/8"}
+    assert stack.refunds("ledger", "status", env=env).returncode == 1
+    assert "looked up" in stack.refunds("ledger", "init", "--after-loss", env=env).stdout
+    assert json.loads(stack.refunds("ledger", "status", "--json", env=env).stdout)["mode"] == "after_loss"
+    assert stack.refunds("ledger", "init", "--trust", env=env).returncode == 0
+    found = json.loads(stack.refunds("ledger", "status", "--json", env=env).stdout)
+    assert (found["mode"], found["adds_up"]) == ("normal", True)
+
+
+def test_status_adds_up(stack: Stack, a_job: Job):
+    job = a_job()
+    stack.submit(job)
+    stack.settle([job["idempotency_key"]])
+    found = json.loads(stack.refunds("ledger", "status", "--json").stdout)
+    assert found["adds_up"]
+    assert found["accepted"] == sum(found["states"].values())
+
+
+def test_doctor_names_what_is_wrong_and_says_what_to_do(stack: Stack):
+    """The Redis of the tests is less durable than production must be."""
+    done = stack.refunds("doctor", "--json")
+    checks = {check["name"]: check for check in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 1
+    assert not checks["redis appendfsync"]["ok"]
+    assert "appendfsync always" in checks["redis appendfsync"]["detail"]
+    assert all(checks[name]["ok"] for name in ("ledger", "broker", "clock", "shop default"))
+
+
+def test_doctor_tells_refused_credentials(stack: Stack):
+    shops = json.loads(stack.env["REFUNDS_SHOPS"])
+    shops["default"]["consumer_secret"] = "not-the-secret"
+    done = stack.refunds("doctor", env={"REFUNDS_SHOPS": json.dumps(shops)})
+    assert done.returncode == 1
+    assert "BAD   shop default" in done.stdout
+    assert "not-the-secret" not in done.stdout + done.stderr
+
+
+def test_explain_live_gives_the_exact_body_and_sends_nothing(stack: Stack, a_job: Job):
+    job = a_job(amount=None, full=True)
+    before = len(stack.memos())
+
+    done = stack.refunds("explain", "-", "--live", "--json", input=json.dumps(job))
+
+    said = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert said["path"] == f"/V1/order/{job['order_id']}/refund"
+    assert all(isinstance(item["order_item_id"], int) for item in said["body"]["items"])
+    assert len(stack.memos()) == before
+
+
+def test_the_demo_agrees_with_the_shops_books(stack: Stack, tmp_path: Path):
+    done = stack.refunds("demo", "--jobs", "60", "--seed", "3", "--json", env={"TMPDIR": str(tmp_path)}, timeout=110)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["ok"]
+    assert figures["credit_memos"] == figures["settled_process"] + figures["settled_persist"] == figures["settled"]
+    assert (figures["doubled"], figures["in_doubt"]) == (0, 0)
+    assert figures["money_asked"] == figures["money_refunded"]
+    assert len(figures["services"]) == 4
+    assert not list(tmp_path.iterdir()), "the demo leaves nothing behind"

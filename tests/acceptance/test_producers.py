@@ -1,0 +1,88 @@
+"""The examples of docs/producers.md, run as they stand there, and garbage at the same doors."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stack import ROOT, Stack
+
+TEXT = (ROOT / "docs" / "producers.md").read_text()
+BLOCKS: dict[str, str] = {}
+for language, block in re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL):
+    BLOCKS.setdefault(language, block)
+
+
+def letters(stack: Stack) -> list[dict[str, Any]]:
+    done = stack.refunds("dead", "list", "--reason", "invalid", "--json")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_shell_example_becomes_a_credit_memo(stack: Stack):
+    """`redis-cli` may not be installed; what it would send is sent, word for word."""
+    words = shlex.split(BLOCKS["sh"])
+    assert words[:3] == ["redis-cli", "-u", "$REFUNDS_REDIS_URL"]
+
+    stack.client.execute_command(*words[3:])
+
+    stack.wait_until(lambda: stack.state("rma-1001"))
+    assert stack.settle(["rma-1001"]) == {"rma-1001": "settled"}
+    assert [memo["order_id"] for memo in stack.memos() if memo["marker"] == "ref rma-1001"] == [1]
+
+
+def test_the_ten_line_python_example_becomes_a_credit_memo(stack: Stack, tmp_path: Path):
+    assert len(BLOCKS["python"].splitlines()) <= 10
+    program = tmp_path / "producer.py"
+    program.write_text(BLOCKS["python"])
+
+    done = subprocess.run(
+        [sys.executable, str(program)],
+        env={"PATH": "", "REFUNDS_BROKER_URL": stack.redis_url},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    stack.wait_until(lambda: stack.state("rma-1002"))
+    assert stack.settle(["rma-1002"]) == {"rma-1002": "settled"}
+    (memo,) = [memo for memo in stack.memos() if str(memo["marker"]).endswith("ref rma-1002")]
+    assert memo["base_grand_total"] == 3.5
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"job": b"\xff\xfe not a job"}, {"job": "{"}, {"jib": "x", "other": b"\xff"}],
+    ids=["not UTF-8", "half", "no job"],
+)
+def test_garbage_in_the_stream_becomes_a_dead_letter_with_its_bytes(stack: Stack, fields: dict[Any, Any]):
+    known = {letter["id"] for letter in letters(stack)}
+
+    stack.client.xadd("refunds:intake", fields)
+
+    stack.wait_until(lambda: stack.client.xlen("refunds:intake") == 0)
+    (letter,) = [letter for letter in letters(stack) if letter["id"] not in known]
+    assert letter["verdict"] == "not_sent"
+    assert letter["message"]
+    assert letter["raw"]
+    replayed = stack.refunds("dead", "replay", letter["id"])
+    assert replayed.returncode == 1
+    assert "submit it again" in replayed.stdout
+
+
+def test_an_invalid_document_of_send_task_becomes_a_dead_letter(stack: Stack, a_job: Callable[..., dict[str, Any]]):
+    from celery import Celery  # noqa: PLC0415 - as a producer would
+
+    job = a_job(amount=12.5)
+    with Celery(broker=stack.redis_url, set_as_current=False) as app:
+        app.send_task("refunds.submit", args=[job])
+
+    stack.wait_until(lambda: any(letter["key"] == job["idempotency_key"] for letter in letters(stack)))
