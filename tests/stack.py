@@ -68,7 +68,7 @@ class Stack:
             orders: Sample orders that the shop begins with.
             ledger: Whether the ledger is initialised.
         """
-        with EmbeddedRedis(directory=tmp_path / "redis", appendfsync="everysec") as server:
+        with EmbeddedRedis(directory=tmp_path / "redis", appendfsync="always") as server:
             stack = cls(tmp_path, server)
             try:
                 stack.start_shop(faults=faults, orders=orders)

@@ -20,7 +20,7 @@ class ReconnectingConsumer(Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's signature
         super().__init__(*args, **kwargs)
         #: What Kombu raises for a channel whose connection is gone; an acknowledgement that fails so is only logged.
-        self.connection_errors: tuple[type[Exception], ...] = (*self.connection_errors, AttributeError)  # type: ignore[has-type]
+        self.connection_errors: tuple[type[Exception], ...] = (*self.connection_errors, AttributeError)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Close the broken connection without giving messages back over it, and go on to reconnect."""

@@ -45,7 +45,7 @@ def _numbers() -> Iterator[int]:
 def a_job(order_id: int, _numbers: Iterator[int]) -> Callable[..., dict[str, Any]]:
     """Makes jobs on an order of the test's own; a change to None takes the field out."""
 
-    def make(**changes: Any) -> dict[str, Any]:
+    def make(**changes: object) -> dict[str, Any]:
         job = {"idempotency_key": f"job-{next(_numbers)}", "order_id": order_id, "amount": "1.25", **changes}
         return {name: value for name, value in job.items() if value is not None}
 

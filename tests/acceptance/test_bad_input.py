@@ -11,8 +11,8 @@ from tests.stack import Stack
 
 GOOD: dict[str, Any] = {"idempotency_key": "bad-1", "order_id": 1, "full": True}
 MEMO: dict[str, Any] = {
-    "order_id": 1, "grand_total": "5.00", "base_grand_total": "5.00", "shipping_amount": "0", "base_shipping_amount": "0",
-    "base_currency_code": "USD", "order_currency_code": "USD",
+    "order_id": 1, "grand_total": "5.00", "base_grand_total": "5.00", "shipping_amount": "0",
+    "base_shipping_amount": "0", "base_currency_code": "USD", "order_currency_code": "USD",
 }  # fmt: skip
 
 

@@ -11,7 +11,16 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from worker.domain.creditmemo import memo_problems
@@ -82,8 +91,18 @@ def _shipping(value: object) -> object:
     return value
 
 
-EntityId = Annotated[int, BeforeValidator(_entity_id), Field(strict=True, gt=0, le=MAX_ENTITY_ID)]
-Key = Annotated[str, BeforeValidator(_key), Field(strict=True, min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$")]
+EntityId = Annotated[
+    int,
+    BeforeValidator(_entity_id),
+    Field(strict=True, gt=0, le=MAX_ENTITY_ID),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_ENTITY_ID}),
+]
+Key = Annotated[
+    str,
+    BeforeValidator(_key),
+    Field(strict=True, min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$"),
+    WithJsonSchema({"type": "string", "pattern": "^[!-~]{1,255}$"}),
+]
 Text = Annotated[str, Field(strict=True, max_length=255)]
 ShopName = Annotated[str, Field(strict=True, pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 CampaignName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
@@ -139,7 +158,9 @@ class RefundJob(BaseModel):
     adjustment_positive: Amount | None = Field(default=None, description="Added to the memo, base currency.")
     adjustment_negative: Amount | None = Field(default=None, description="Taken off the memo, base currency.")
     return_to_stock: Annotated[
-        Annotated[list[EntityId], Field(min_length=1, max_length=1000)] | Literal[True] | None,
+        Annotated[list[EntityId], Field(min_length=1, max_length=1000)]
+        | Annotated[Literal[True], WithJsonSchema({"type": "boolean"})]
+        | None,
         BeforeValidator(_return_to_stock),
     ] = Field(default=None, description="Order item ids to put back on stock, or true for every refunded line.")
     online: StrictBool = Field(

@@ -37,7 +37,7 @@ class Moves:
         """
         pipe = self._redis.pipeline(transaction=False)
         await self._scripts[name](keys=[], args=list(args), client=pipe)
-        pipe.waitaof(1, 0, timeout_ms)
+        pipe.waitaof(1, 0, timeout_ms)  # type: ignore[unused-awaitable]  # queued
         answer, on_disk = await pipe.execute()
         if not on_disk or int(on_disk[0]) < 1:
             raise RedisTimeoutError(f"{name} was not on disk within {timeout_ms} ms")

@@ -33,7 +33,7 @@ async def ledger(redis: Redis) -> Ledger:
     return made
 
 
-async def a_dead_job(ledger: Ledger, key: str, *, reason: str = "qty_too_large", **changes: Any) -> None:
+async def a_dead_job(ledger: Ledger, key: str, *, reason: str = "qty_too_large", **changes: object) -> None:
     document = {"idempotency_key": key, "order_id": 1, "amount": "2.50", **changes}
     await ledger.accept([(parse_job(document), json.dumps(document))], lane="express", message=1)
     (claim,) = await ledger.claim([key], worker="w", lane="express", message=1)
@@ -93,12 +93,23 @@ async def test_a_dry_run_changes_nothing(redis: Redis, ledger: Ledger):
     assert await redis.hgetall("refunds:entry:a") == before
 
 
-async def test_a_job_that_is_queued_already_is_not_replayed_again(redis: Redis, ledger: Ledger):
+async def test_a_replay_that_comes_twice_queues_the_job_once(redis: Redis, ledger: Ledger):
+    await a_dead_job(ledger, "a")
+    (letter,) = await listed(redis)
+    for at_ms in (1, 2):
+        await replay(letter, ledger, by="ann", why="", at_ms=at_ms)
+    entry = await ledger.find("a")
+    assert entry is not None
+    assert [line["at_ms"] for line in entry.history if line.get("event") == "replayed"] == [1]
+
+
+async def test_a_job_that_has_been_claimed_since_is_left_alone(redis: Redis, ledger: Ledger):
     await a_dead_job(ledger, "a")
     (letter,) = await listed(redis)
     await replay(letter, ledger, by="", why="", at_ms=1)
+    await ledger.claim(["a"], worker="w", lane="express", message=2)
     again = await replay(letter, ledger, by="", why="", at_ms=2)
-    assert (again.status, again.detail) == ("refused", "it is queued by now")
+    assert (again.status, again.detail) == ("refused", "it is claimed by now")
 
 
 async def test_what_never_was_a_job_keeps_its_bytes_and_cannot_be_replayed(redis: Redis, ledger: Ledger):

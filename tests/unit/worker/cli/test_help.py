@@ -37,6 +37,8 @@ def test_reading_commands_have_json(command: str):
     assert "--json" in CliRunner().invoke(make_cli(), [*command.split(), "--help"], env={"COLUMNS": "200"}).output
 
 
-@pytest.mark.parametrize("line", ["no-such-command", "submit", "submit --no-such-option x", "sandbox --faults nonsense"])
+@pytest.mark.parametrize(
+    "line", ["no-such-command", "submit", "submit --no-such-option x", "sandbox --faults nonsense"]
+)
 def test_wrong_usage_is_code_2(line: str):
     assert CliRunner().invoke(make_cli(), line.split()).exit_code == 2
