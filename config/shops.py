@@ -119,6 +119,12 @@ class ShopSettings(BaseModel):
     marker_increment_id: bool = Field(
         default=False, description="May we choose the increment ids of credit memos? They then prove a refund."
     )
+    preflight: Literal["never", "auto", "always"] = Field(
+        default="auto",
+        description="Read the order and quote the refund first: always; auto: where a job is relative (full, amount, "
+        "sku, order_number, expected_total) or may have been sent before; never: only to complete the job.",
+    )
+    confirm: bool = Field(default=True, description="Read credit memos back, up to 100 in a call, and compare them.")
     max_amount: Decimal | None = Field(
         default=None, gt=0, decimal_places=2, description="Largest refund of one job, in base currency."
     )
@@ -136,7 +142,7 @@ class ShopSettings(BaseModel):
             if fields.get(name) is not None:
                 raise ValueError(f"{name} and {name}_file are both given; keep one")
             if not isinstance(path, str | Path):
-                raise ValueError(f"{name}_file must be the path of a file")  # noqa: TRY004  # pydantic wants ValueError
+                raise ValueError(f"{name}_file must be the path of a file")  # pydantic wants ValueError
             fields[name] = read_secret(Path(path))
         return fields
 

@@ -3,6 +3,7 @@
 It keeps nonces as Magento does, stores markers, and lets calls arrive late. Amounts are not checked: a second refund
 of the same lines succeeds, as partial refunds do in Magento, so that nothing but our own guards prevents a double.
 """
+# ruff: noqa: ANN401 - documents and fields of any kind
 
 import asyncio
 import json

@@ -10,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -218,6 +219,13 @@ class Stack:
         )
         out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
+
+    def refunds_at_once(
+        self, commands: Sequence[Sequence[str]], *, env: Mapping[str, str] | None = None
+    ) -> list[subprocess.CompletedProcess[str]]:
+        """Run several commands side by side; gives how each ended, in order."""
+        with ThreadPoolExecutor(len(commands)) as pool:
+            return list(pool.map(lambda args: self.refunds(*args, env=env), commands))
 
     def shell(self, command: str) -> subprocess.CompletedProcess[str]:
         """Run a shell command in which `python` is ours."""

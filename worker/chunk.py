@@ -78,10 +78,11 @@ async def work(claim: Claim, r: Resources) -> None:
     """Make one attempt and conclude it; never raises."""
     began = time.monotonic()
     try:
-        if r.draining.is_set():
+        ended = await attempt(claim, r)
+        if ended is None:
             await r.ledger.release(claim.key, claim.fence)
             return
-        outcome, made = await attempt(claim, r)
+        outcome, made = ended
         line = _line(claim, outcome, made, r, took_ms=int((time.monotonic() - began) * 1000))
         await conclude(claim, outcome, line, r)
         r.crashes.pass_by(CrashPoint.AFTER_SETTLE)

@@ -64,11 +64,12 @@ class Attempt:
         return self.claim.now_ms + int((time.monotonic() - self.began) * 1000)
 
 
-async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None]:
+async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None] | None:
     """Make one attempt for a claimed entry.
 
     Returns:
-        The outcome, to be written to the ledger, and what happened on the way.
+        The outcome, to be written to the ledger, and what happened on the way. None when the process is stopping
+        and nothing was begun: the claim goes back.
 
     Raises:
         StaleFence: The claim was lost; nothing may be written.
@@ -84,6 +85,8 @@ async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None]:
         return _again(claim.entry, "shop_not_configured", message, 30.0), None
     a = Attempt(claim, job, shop, r, time.monotonic())
     async with shop.slots:
+        if r.draining.is_set():
+            return None
         a.began, a.claim = time.monotonic(), replace(claim, now_ms=claim.now_ms + _ms_since(a.began))
         try:
             return await _attempt(a), a
@@ -99,11 +102,16 @@ async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None]:
 
 
 async def _attempt(a: Attempt) -> Outcome:
-    if a.entry.state is State.IN_DOUBT or a.claim.possibly_sent_ms:
+    is_repeated = a.entry.state is State.IN_DOUBT or a.claim.possibly_sent_ms > 0
+    if is_repeated:
         known = await _look_back(a)
         if known is not None:
             return known
-    facts = await read_facts(a.job, a.shop.magento, lambda order_id: _lock(a, order_id), order_id=a.order_id)
+    policy = a.shop.rules.preflight
+    facts = await read_facts(
+        a.job, a.shop.magento, lambda order_id: _lock(a, order_id),
+        order_id=a.order_id, preflight=policy, is_repeated=is_repeated,
+    )  # fmt: skip
     a.plan = plan(a.job, facts, a.shop.rules)
     a.number = a.number or send_number(sends=a.entry.sends, is_spent=a.entry.is_spent)
     return await _send(a, a.plan)
@@ -198,6 +206,7 @@ async def _send(a: Attempt, made: Plan) -> Outcome:
         "online": made.online,
         "rule": made.rule.name,
         "refunded_before": made.refunded_before,
+        "quote": made.quote.total if made.quote else None,
     }
     send_before = time.monotonic() + _departs_within_seconds(
         a
@@ -226,7 +235,7 @@ async def _send(a: Attempt, made: Plan) -> Outcome:
 async def _of_reading(a: Attempt, reading: Reading) -> Outcome:
     match reading.kind:
         case AnswerClass.DONE:
-            return await _done(a, reading)
+            return _done(a, reading)
         case AnswerClass.REFUSED:
             return _refused(a, reading)
         case AnswerClass.NONCE_USED:
@@ -245,7 +254,7 @@ async def _of_reading(a: Attempt, reading: Reading) -> Outcome:
 
 
 def _refused(a: Attempt, reading: Reading) -> Outcome:
-    """Magento's no is final: it saw this number's nonce for the first time. A proxy's says nothing of an earlier copy."""
+    """Magento's no is final: it saw this nonce for the first time. A proxy's says nothing of an earlier copy."""
     if a.status not in _MAGENTO_SAW_IT and a.entry.state is State.IN_DOUBT:
         if not a.is_proven:
             return _again(
@@ -256,23 +265,13 @@ def _refused(a: Attempt, reading: Reading) -> Outcome:
     return DeadLettered(reason=reading.reason, verdict=Verdict.REFUSED, message=reading.message)
 
 
-async def _done(a: Attempt, reading: Reading) -> Outcome:
-    """The shop says done. Where the producer said what to expect, the memo is read back and compared (promise P3)."""
+def _done(a: Attempt, reading: Reading) -> Outcome:
+    """The shop says done. What it made is read back later, many at a time (`worker.confirm`, promise P3)."""
     memo_id = reading.memo_id
     if memo_id is None:
         raise AssertionError("bug: an answer that is done names its credit memo")
-    details: dict[str, Any] = {}
-    if a.job.expected_total is not None:
-        try:
-            memo = await a.shop.magento.creditmemo(memo_id)
-        except RefundError as error:  # refunded all the same
-            details["unconfirmed"] = error.reason
-        else:
-            details = {"increment_id": memo.get("increment_id"), "base_grand_total": str(memo.get("base_grand_total"))}
-            if mismatch := check_total(a.job, memo):
-                details["mismatch"] = mismatch
     a.r.crashes.pass_by(CrashPoint.BEFORE_SETTLE)
-    return Settled(memo_id=memo_id, via=Via.ANSWER, details=details)
+    return Settled(memo_id=memo_id, via=Via.ANSWER)
 
 
 # --- not now --------------------------------------------------------------------------------------------------------

@@ -88,9 +88,18 @@ def open_shop(settings: ShopSettings, session: aiohttp.ClientSession) -> Shop:
     return Shop(
         settings=settings,
         magento=Magento(settings, auth=_auth(settings), session=session),
-        rules=ShopRules(offline_methods=settings.offline_methods, may_number_memos=settings.marker_increment_id),
+        rules=rules_of(settings),
         slots=asyncio.Semaphore(settings.max_concurrency),
         has_nonces=settings.auth == "oauth1",
+    )
+
+
+def rules_of(settings: ShopSettings) -> ShopRules:
+    """Give what a plan must know of a shop."""
+    return ShopRules(
+        offline_methods=settings.offline_methods,
+        may_number_memos=settings.marker_increment_id,
+        preflight=settings.preflight,
     )
 
 

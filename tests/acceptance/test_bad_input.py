@@ -52,8 +52,8 @@ def test_it_is_refused_with_its_field_and_leaves_nothing(stack: Stack, tmp_path:
     file.write_bytes(document if isinstance(document, bytes) else json.dumps(document).encode())
     before = stack.client.hget("refunds:counts", "accepted")
 
-    for command in ("submit", "explain"):
-        done = stack.refunds(command, str(file))
+    commands = [(command, str(file)) for command in ("submit", "explain")]
+    for (command, _), done in zip(commands, stack.refunds_at_once(commands), strict=True):
         assert done.returncode == 2, (command, done.stderr)
         assert said in done.stdout, command
         assert "Traceback" not in done.stderr
@@ -73,10 +73,12 @@ def test_an_empty_input_holds_no_job(stack: Stack):
     assert stack.refunds("submit", "-", input="\n\n").returncode == 2
 
 
-def test_redis_away_is_code_3_and_names_the_address_without_a_password(stack: Stack):
+def test_redis_away_is_code_3_and_names_the_address_without_a_password(stack: Stack, tmp_path: Path):
     env = {"REFUNDS_REDIS_URL": "redis://ops:secret-word@127.0.0.1:1/0"}
-    for args in (["submit", "-"], ["show", "a"], ["dead", "list"], ["ledger", "status"], ["doctor"]):
-        done = stack.refunds(*args, input=json.dumps(GOOD), env=env)
+    file = tmp_path / "job.json"
+    file.write_text(json.dumps(GOOD))
+    commands = [("submit", str(file)), ("show", "a"), ("dead", "list"), ("ledger", "status"), ("doctor",)]
+    for args, done in zip(commands, stack.refunds_at_once(commands, env=env), strict=True):
         assert done.returncode == 3, args
         assert "cannot reach Redis at redis://ops:***@127.0.0.1:1/0" in done.stderr
         assert "secret-word" not in done.stdout + done.stderr

@@ -1,8 +1,10 @@
 """Random histories end well: on fakeredis in bulk, and on a real Redis so that the double cannot drift."""
 
+import logging
 from typing import ClassVar
 
 import pytest
+import structlog
 from fakeredis import FakeAsyncRedis
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
@@ -15,6 +17,12 @@ _COMMON = settings(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large],
 )
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> None:
+    """A thousand attempts write a thousand lines."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
 class OnFakeRedis(LedgerMachine):
@@ -30,10 +38,10 @@ class OnRealRedis(LedgerMachine):
 
 
 def test_no_history_on_fakeredis_refunds_twice_or_loses_a_job():
-    run_state_machine_as_test(OnFakeRedis, settings=settings(_COMMON, max_examples=100, stateful_step_count=30))
+    run_state_machine_as_test(OnFakeRedis, settings=settings(_COMMON, max_examples=300, stateful_step_count=30))
 
 
 @pytest.mark.integration
 def test_no_history_on_a_real_redis_refunds_twice_or_loses_a_job(redis_url: str):
     OnRealRedis.url = redis_url
-    run_state_machine_as_test(OnRealRedis, settings=settings(_COMMON, max_examples=60, stateful_step_count=30))
+    run_state_machine_as_test(OnRealRedis, settings=settings(_COMMON, max_examples=120, stateful_step_count=30))

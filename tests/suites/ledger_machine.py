@@ -3,9 +3,10 @@
 Only the shop, the clock and the message broker are models. A history may lose answers, let calls arrive late, kill and
 suspend workers, lose and repeat messages, restart Redis and lose its newest writes.
 """
+# ruff: noqa: ANN401 - documents and fields of any kind
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from redis.asyncio import Redis
 
 from tests.factories import a_document, a_memo_document, an_order
-from tests.fakes import MASKED, REFUSED, THROTTLED, Fate, FakeShop, ProcessDied, crash_at, resources
+from tests.fakes import MASKED, REFUSED, THROTTLED, FakeShop, Fate, ProcessDied, crash_at, resources
 from worker.chunk import handle
 from worker.domain.answer import Answer
 from worker.domain.crash_point import CrashPoint
@@ -32,9 +33,7 @@ LANE = "express"
 JOBS: dict[str, dict[str, Any]] = {
     "plain%": a_document(idempotency_key="plain%", order_id=7),
     "good_will": a_document(idempotency_key="good_will", order_id=7, items=None, amount="3.00"),
-    "memo": a_document(
-        idempotency_key="memo", order_id=8, items=None, creditmemo=a_memo_document(order_id=8)
-    ),
+    "memo": a_document(idempotency_key="memo", order_id=8, items=None, creditmemo=a_memo_document(order_id=8)),
     "online": a_document(idempotency_key="online", order_id=7, invoice_id=3, online=True),
 }
 KEYS = st.sampled_from(sorted(JOBS))
@@ -61,14 +60,14 @@ class Watch(Moves):
     def __call__(self, name: str, *args: str | float) -> Awaitable[Any]:
         return self._watched(name, *args)
 
-    async def _watched(self, name: str, *args: str | float) -> Any:  # noqa: ANN401 - whatever the move answers
+    async def _watched(self, name: str, *args: str | float) -> Any:
         async with self._one_at_a_time:
             answer = await super().__call__(name, *args)
             await self.look(name)
             return answer
 
     async def look(self, name: str) -> None:
-        pipe = self._redis.pipeline(transaction=False)
+        pipe: Any = self._redis.pipeline(transaction=False)
         pipe.hgetall("refunds:counts")
         for key in JOBS:
             pipe.hgetall(f"refunds:entry:{key}")
@@ -80,8 +79,15 @@ class Watch(Moves):
         assert total == int(counts.get("accepted", 0)) == len(after), (name, counts)
         self.entries = after
 
+    async def end(self, tasks: set[asyncio.Task[Any]]) -> None:
+        """End what is left of a process that was killed, between two moves."""
+        async with self._one_at_a_time:
+            for task in tasks:
+                task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
     def _check_move(self, name: str, key: str, old: dict[str, str] | None, new: dict[str, str]) -> None:
-        before, after = old and State(old["state"]), State(new["state"])
+        before, after = State(old["state"]) if old else None, State(new["state"])
         if before is None:
             assert after is State.QUEUED, (name, key, after)
         elif before is State.SETTLED:
@@ -123,7 +129,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.names = 0
         self.run(self._open())
 
-    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - what the coroutine gives
+    def run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return self.loop.run_until_complete(asyncio.wait_for(coroutine, 20))
 
     async def _open(self) -> None:
@@ -177,7 +183,9 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # --- workers --------------------------------------------------------------------------------------------------
 
-    @rule(fates=st.lists(FATES, min_size=1, max_size=2), seconds=st.sampled_from([0, 1, 6, 11]), is_newest=st.booleans())
+    @rule(
+        fates=st.lists(FATES, min_size=1, max_size=2), seconds=st.sampled_from([0, 1, 6, 11]), is_newest=st.booleans()
+    )
     def deliver(self, fates: list[Fate | Answer], seconds: int, is_newest: bool) -> None:  # noqa: FBT001 - as above
         self._deliver_next(fates, None, seconds, is_newest=is_newest)
 
@@ -191,6 +199,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.time_passes(seconds)
         self.run(self._upkeep())
         if self.broker:
+            self.saved = self.run(_dump(self.redis))
             self.run(self._deliver(self.broker.pop(-1 if is_newest else 0), fates, crash))
 
     async def _deliver(
@@ -211,14 +220,14 @@ class LedgerMachine(RuleBasedStateMachine):
         self.shop.fates.clear()
         assert self.worker.orphans == [], "an attempt failed by a fault of ours"
         if task.done() and isinstance(task.exception(), ProcessDied):
-            await _end(asyncio.all_tasks() - others - {stall})
+            await self.ledger.watch.end(asyncio.all_tasks() - others - {stall})
             self.worker = self._new_worker(None)
         elif task.done():
             task.result()
             if crash is not None:
                 self.worker = self._new_worker(None)
         else:
-            held = await self.redis.smembers(f"refunds:held:{self.worker.worker}")
+            held: Any = await self.redis.smembers(f"refunds:held:{self.worker.worker}")
             fences = {key: int(self.ledger.watch.entries[key]["fence"]) for key in held}
             self.suspended.append((task, fences))
             self.worker = self._new_worker(None)
@@ -285,10 +294,6 @@ class LedgerMachine(RuleBasedStateMachine):
     def late_calls_arrive(self) -> None:
         self.shop.let_arrive()
 
-    @rule()
-    def save(self) -> None:
-        self.saved = self.run(_dump(self.redis))
-
     @rule(loses_writes=st.booleans())
     def restart_redis(self, loses_writes: bool) -> None:  # noqa: FBT001 - hypothesis gives it by name
         self.run(self._restart(loses_writes=loses_writes))
@@ -298,7 +303,7 @@ class LedgerMachine(RuleBasedStateMachine):
             await self.redis.flushdb()
             await _load(self.redis, self.saved)
             self.ledger.watch.entries = {}
-            pipe = self.redis.pipeline(transaction=False)
+            pipe: Any = self.redis.pipeline(transaction=False)
             for key in JOBS:
                 pipe.hgetall(f"refunds:entry:{key}")
             found = await pipe.execute()
@@ -351,41 +356,33 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert memos[key] == 0, (key, entry["reason"], "said not to have happened, and did")
 
 
-async def _end(tasks: set[asyncio.Task[Any]]) -> None:
-    """What is left of a process that was killed."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _dump(redis: Redis) -> dict[str, Any]:
+async def _dump(redis: Any) -> dict[str, Any]:
     """Copy everything but the dead letters, which no attempt reads."""
+    read: dict[str, Callable[[str], Any]] = {
+        "hash": redis.hgetall,
+        "zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
+        "set": redis.smembers,
+        "list": lambda key: redis.lrange(key, 0, -1),
+        "string": redis.get,
+    }
     found: dict[str, Any] = {}
     for key in await redis.keys("*"):
-        match await redis.type(key):
-            case "hash":
-                found[key] = await redis.hgetall(key)
-            case "zset":
-                found[key] = dict(await redis.zrange(key, 0, -1, withscores=True))
-            case "set":
-                found[key] = await redis.smembers(key)
-            case "list":
-                found[key] = await redis.lrange(key, 0, -1)
-            case "string":
-                found[key] = await redis.get(key)
+        kind = await redis.type(key)
+        if kind in read:
+            value = await read[kind](key)
+            found[key] = {member: float(score) for member, score in value} if kind == "zset" else value
     return found
 
 
-async def _load(redis: Redis, saved: dict[str, Any]) -> None:
+async def _load(redis: Any, saved: dict[str, Any]) -> None:
     for key, value in saved.items():
-        match value:
-            case dict() if all(isinstance(score, float) for score in value.values()):
-                await redis.zadd(key, value)
-            case dict():
-                await redis.hset(key, mapping=value)
-            case set():
-                await redis.sadd(key, *value)
-            case list():
-                await redis.rpush(key, *value)
-            case _:
-                await redis.set(key, value)
+        if isinstance(value, dict) and all(isinstance(score, float) for score in value.values()):
+            await redis.zadd(key, value)
+        elif isinstance(value, dict):
+            await redis.hset(key, mapping=value)
+        elif isinstance(value, set):
+            await redis.sadd(key, *value)
+        elif isinstance(value, list):
+            await redis.rpush(key, *value)
+        else:
+            await redis.set(key, value)

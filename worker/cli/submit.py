@@ -1,6 +1,7 @@
 """`refunds submit`: job documents from a file, and a receipt for each."""
 
 import asyncio
+import signal
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from typing import Annotated, Final
@@ -65,6 +66,7 @@ def submit(
 async def _submit(
     settings: Settings, found: Iterator[Numbered], receipts: Receipts, *, lane: Lane, wait_seconds: float | None
 ) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's would wait for the end of a blocked read
     async with opened_desk(settings) as desk:
         if not await desk.has_ledger():
             remark(f"warning: {NO_LEDGER}. Jobs are accepted all the same.")

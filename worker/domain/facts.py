@@ -3,11 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from worker.domain.job import RefundJob
 
 Document = Mapping[str, Any]
+#: When a job's order is read before it is sent: only where the job cannot be sent otherwise, also where it is relative
+#: or was sent before, or every time.
+Preflight = Literal["never", "auto", "always"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +20,7 @@ class Facts:
     Attributes:
         order: GET /V1/orders/:id.
         invoices: The invoice that the job names, or all of the order where it names none.
-        memos: Credit memos of the order.
+        memos: Credit memos of the order; only where an invoice is refunded and the order shows refunds.
     """
 
     order: Document
@@ -46,6 +49,9 @@ class Need(StrEnum):
     NO_ITEMS = "lines at quantity 0 are named, because an empty list refunds everything"
     SHIPPING = "the shipping that is left is made explicit"
     STOCK = "the lines that go back on stock are made explicit"
+    EXPECTED_TOTAL = "the total that is expected is held against a quote"
+    REPEATED = "the job may have been sent before"
+    ALWAYS = "the shop's setting preflight asks for it"
 
 
 def needs(job: RefundJob) -> tuple[Need, ...]:
@@ -63,6 +69,29 @@ def needs(job: RefundJob) -> tuple[Need, ...]:
         Need.STOCK: job.return_to_stock is True,
     }
     return tuple(need for need, is_asked in asked.items() if is_asked)
+
+
+def reasons_to_read(job: RefundJob, preflight: Preflight, *, is_repeated: bool) -> tuple[Need, ...]:
+    """Say why the order is read before a job is sent: what the job itself needs, and what the shop's policy adds.
+
+    Args:
+        preflight: The shop's policy.
+        is_repeated: Whether an earlier send may have happened.
+    """
+    own = needs(job)
+    if preflight == "never" or job.is_persist:  # of a memo that is only stored, no order decides anything
+        return own
+    added = {
+        Need.EXPECTED_TOTAL: job.expected_total is not None and job.creditmemo is None,
+        Need.REPEATED: is_repeated,
+        Need.ALWAYS: preflight == "always",
+    }
+    return own + tuple(need for need, is_asked in added.items() if is_asked)
+
+
+def named_invoice(job: RefundJob) -> int | None:
+    """Give the entity id of the invoice where the job names one."""
+    return job.invoice_id or (job.creditmemo or {}).get("invoice_id")
 
 
 def named_order(job: RefundJob) -> int | None:

@@ -7,10 +7,15 @@ of a bundle with dynamic price its children, of a bundle with fixed price the pa
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Final
 
 from worker.domain.facts import Document
 from worker.domain.job import Line, RefundJob
+from worker.domain.money import cents
+from worker.domain.order_lines import OrderLine, order_lines
+
+#: Lines of an order that a refusal names.
+_MOST_NAMED: Final = 10
 
 
 class PreflightRefusal(Exception):
@@ -18,7 +23,7 @@ class PreflightRefusal(Exception):
 
     Attributes:
         reason: Code, as in the dead letter.
-        rule: Number of the rule in the contract's section 8.
+        rule: Number of the rule in the contract's section 8; 0 for what the producer himself expected.
     """
 
     def __init__(self, reason: str, message: str, *, rule: int) -> None:
@@ -29,7 +34,7 @@ class PreflightRefusal(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OrderLine:
+class Refundable:
     """A line of the order that Magento refunds.
 
     Attributes:
@@ -44,41 +49,32 @@ class OrderLine:
     stands_for: frozenset[int]
 
 
-def refundable_lines(order: Document) -> dict[int, OrderLine]:
+def refundable_lines(order: Document) -> dict[int, Refundable]:
     """Give the lines that Magento refunds, by item id, in the order's own sequence."""
-    items: Sequence[Mapping[str, Any]] = order.get("items") or ()
-    children: dict[int, list[Mapping[str, Any]]] = {}
-    for item in items:
-        if item.get("parent_item_id"):
-            children.setdefault(int(item["parent_item_id"]), []).append(item)
-    lines: dict[int, OrderLine] = {}
-    for item in items:
-        if item.get("parent_item_id"):
-            continue
-        own = children.get(int(item["item_id"]), [])
-        if is_dynamic_bundle(item, own):
-            lines.update({line.item_id: line for line in map(_line, own)})
-        else:
-            line = _line(item, own)
-            lines[line.item_id] = line
-    return lines
+    return {item_id: _refundable(line) for item_id, line in order_lines(order).items() if not line.is_dummy}
 
 
-def is_dynamic_bundle(item: Document, children: Sequence[Document]) -> bool:
-    """Tell a bundle whose children carry the price; Magento's REST documents do not say it otherwise."""
-    return item.get("product_type") == "bundle" and any(Decimal(str(c.get("row_total") or 0)) > 0 for c in children)
-
-
-def _line(item: Document, children: Sequence[Document] = ()) -> OrderLine:
-    left = Decimal(str(item.get("qty_invoiced") or 0)) - Decimal(str(item.get("qty_refunded") or 0))
-    item_id = int(item["item_id"])
-    return OrderLine(
-        item_id=item_id,
-        sku=str(item.get("sku") or ""),
+def _refundable(line: OrderLine) -> Refundable:
+    document = line.document
+    left = Decimal(str(document.get("qty_invoiced") or 0)) - Decimal(str(document.get("qty_refunded") or 0))
+    return Refundable(
+        item_id=line.item_id,
+        sku=line.sku,
         left=max(left, Decimal(0)),
-        is_decimal=bool(item.get("is_qty_decimal")),
-        stands_for=frozenset({item_id, *(int(child["item_id"]) for child in children)}),
+        is_decimal=line.is_decimal,
+        stands_for=frozenset({line.item_id, *(child.item_id for child in line.children)}),
     )
+
+
+def left_of(order: Document) -> str:
+    """Say what an order has left to refund: pieces of each line, shipping and money, in base currency."""
+    left = [line for line in refundable_lines(order).values() if line.left > 0]
+    pieces = [f"{line.left.normalize():f} x {line.sku} (line {line.item_id})" for line in left[:_MOST_NAMED]]
+    if len(left) > _MOST_NAMED:
+        pieces.append(f"{len(left) - _MOST_NAMED} more lines")
+    shipping = cents(order.get("base_shipping_amount")) - cents(order.get("base_shipping_refunded"))
+    money = cents(order.get("base_total_paid")) - cents(order.get("base_total_refunded"))
+    return f"the order has left: {', '.join(pieces) or 'no pieces'}; shipping {shipping}; money {money}"
 
 
 def wanted_lines(job: RefundJob, order: Document) -> dict[int, Decimal]:
@@ -99,7 +95,7 @@ def wanted_lines(job: RefundJob, order: Document) -> dict[int, Decimal]:
     return wanted or dict.fromkeys(lines, Decimal(0))
 
 
-def _meant(asked: Line, order: Document, lines: Mapping[int, OrderLine]) -> Iterator[tuple[OrderLine, Decimal]]:
+def _meant(asked: Line, order: Document, lines: Mapping[int, Refundable]) -> Iterator[tuple[Refundable, Decimal]]:
     """Give the lines that one line of the job means: itself, its parent, or a bundle's children pro rata."""
     name = f"line {asked.order_item_id}" if asked.order_item_id else f"SKU {asked.sku}"
     if asked.order_item_id:
@@ -130,7 +126,7 @@ def _bundle(asked: Line, order: Document) -> Document | None:
     return None
 
 
-def _check_quantity(line: OrderLine, quantity: Decimal) -> None:
+def _check_quantity(line: Refundable, quantity: Decimal) -> None:
     if quantity > line.left:
         message = f"{quantity:f} of {line.sku} (line {line.item_id}) asked, {line.left:f} left to refund"
         raise PreflightRefusal("qty_too_large", message, rule=3)

@@ -63,7 +63,10 @@ class OrderLine:
         """
         if self.document.get("product_type") != "bundle":
             return False
-        return any(number(c.document, "price") or c.document.get("price_incl_tax") is not None for c in self.children)
+        parts = [child.document for child in self.children]
+        return any(
+            number(part, "price") or number(part, "row_total") or part.get("price_incl_tax") is not None for part in parts
+        )
 
     @property
     def qty_to_refund(self) -> float:

@@ -11,16 +11,18 @@ from typing import Any, Final
 
 from worker.domain.creditmemo import AMOUNT_FIELDS
 from worker.domain.decision import OFFLINE_METHODS, Rule, decide
-from worker.domain.facts import Document, Facts, named_order, needs
+from worker.domain.facts import Document, Facts, Preflight, named_order, needs
 from worker.domain.job import RefundJob
 from worker.domain.key import marked_comment, marker, own_number
-from worker.domain.lines import PreflightRefusal, of_invoice, refundable_lines, wanted_lines
+from worker.domain.lines import PreflightRefusal, left_of, of_invoice, refundable_lines, wanted_lines
 from worker.domain.money import cents
+from worker.domain.preflight import check_order, check_refundable, checked_quote, invoice_of, shipping_of
+from worker.domain.quote import Quote
 from worker.domain.request import MagentoRequest
 from worker.domain.service import Service
 
-#: States in which Magento creates no credit memo (rule 10).
-_NOT_REFUNDABLE: Final = frozenset({"payment_review", "holded", "canceled", "closed"})
+#: Refusals that say nothing of the order that is meant: they do not name what is left of it.
+_ABOUT_ANOTHER_ORDER: Final = frozenset({29})
 _MAX_TRANSACTION_ID: Final = 255
 
 
@@ -31,10 +33,12 @@ class ShopRules:
     Attributes:
         offline_methods: Payment methods that the invoice service always refuses.
         may_number_memos: Whether credit memo increment ids may be derived from keys (unique in Magento).
+        preflight: When orders are read and calls are quoted before they are made.
     """
 
     offline_methods: frozenset[str] = OFFLINE_METHODS
     may_number_memos: bool = False
+    preflight: Preflight = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,7 @@ class Plan:
         order_id: The order that is refunded: what the order lock is about.
         online: Whether the gateway is asked, so that a failure may hide moved money.
         refunded_before: The order's base_total_refunded when it was read; None where it was not.
+        quote: What Magento will make of it; None where that is not known.
     """
 
     rule: Rule
@@ -53,6 +58,7 @@ class Plan:
     order_id: int
     online: bool
     refunded_before: Decimal | None = None
+    quote: Quote | None = None
 
     @property
     def service(self) -> Service:
@@ -72,27 +78,46 @@ def plan(job: RefundJob, facts: Facts | None, shop: ShopRules) -> Plan:
         PreflightRefusal: Magento would refuse, or do something else than was asked.
     """
     if facts is None:
-        assert not needs(job), "bug: this job needs a look-up"  # noqa: S101 - a caller's mistake, not an input
-        rule = decide(job, offline_methods=shop.offline_methods)
-        order_id = named_order(job)
-        assert order_id is not None, "bug: validation lets no such job through"  # noqa: S101
-        body = _explicit_body(job, rule, order_id, shop)
-        return Plan(rule=rule, request=_request(rule, order_id, job.invoice_id, body), order_id=order_id,
-                    online=job.online)  # fmt: skip
-    _check_order(job, facts.order)
+        return _planned_blind(job, shop)
+    try:
+        return _planned(job, facts, shop)
+    except PreflightRefusal as refusal:
+        if refusal.rule in _ABOUT_ANOTHER_ORDER:
+            raise
+        message = f"{refusal.message}; {left_of(facts.order)}"
+        raise PreflightRefusal(refusal.reason, message, rule=refusal.rule) from None
+
+
+def _planned_blind(job: RefundJob, shop: ShopRules) -> Plan:
+    """Plan a job that says everything itself."""
+    assert not needs(job), "bug: this job needs a look-up"  # noqa: S101 - a caller's mistake, not an input
+    rule = decide(job, offline_methods=shop.offline_methods)
+    order_id = named_order(job)
+    assert order_id is not None, "bug: validation lets no such job through"  # noqa: S101
+    request = _request(rule, order_id, job.invoice_id, _explicit_body(job, rule, order_id, shop))
+    made = checked_quote(job, request, None, None, shop.preflight)
+    return Plan(rule=rule, request=request, order_id=order_id, online=job.online, quote=made)
+
+
+def _planned(job: RefundJob, facts: Facts, shop: ShopRules) -> Plan:
+    """Plan a job whose order was read."""
+    check_order(job, facts.order)
     rule = decide(job, payment_method=facts.payment_method, offline_methods=shop.offline_methods)
-    invoice = _invoice(job, facts)
+    invoice = invoice_of(job, facts)
+    if not job.is_persist:
+        check_refundable(job, rule, facts, invoice, shop.offline_methods)
     if job.creditmemo is not None:
         body = _memo_body(job, rule, facts.order_id, shop)
     else:
-        _check_refundable(job, rule, facts, invoice, shop)
         body = _looked_up_body(job, rule, facts, invoice)
+    request = _request(rule, facts.order_id, invoice["entity_id"] if invoice else None, body)
     return Plan(
         rule=rule,
-        request=_request(rule, facts.order_id, invoice["entity_id"] if invoice else None, body),
+        request=request,
         order_id=facts.order_id,
         online=job.online,
         refunded_before=cents(facts.order.get("base_total_refunded")),
+        quote=checked_quote(job, request, facts, invoice, shop.preflight),
     )
 
 
@@ -135,7 +160,7 @@ def _looked_up_body(job: RefundJob, rule: Rule, facts: Facts, invoice: Document 
     wanted = wanted_lines(job, facts.order)
     if invoice is not None:
         wanted = of_invoice(wanted, invoice, facts.memos, facts.order, full=job.full)
-    shipping = _shipping(job, facts.order, invoice)
+    shipping = shipping_of(job, facts.order, invoice)
     if job.full and not wanted and shipping == 0:
         raise PreflightRefusal("nothing_left", "nothing is left to refund", rule=11)
     items = [{"order_item_id": line, "qty": quantity} for line, quantity in wanted.items()]
@@ -208,75 +233,6 @@ def _path(service: Service, order_id: int | str, invoice_id: int | str | None) -
 
 def _request(rule: Rule, order_id: int, invoice_id: int | None, body: dict[str, Any]) -> MagentoRequest:
     return MagentoRequest(service=rule.service, path=_path(rule.service, order_id, invoice_id), body=body)
-
-
-def _check_order(job: RefundJob, order: Document) -> None:
-    """Compare the order that was read with the one that was named (rule 29)."""
-    named = named_order(job)
-    if named is not None and int(order["entity_id"]) != named:
-        raise PreflightRefusal("other_order", f"the shop answered order {order['entity_id']} for {named}", rule=29)
-    if job.order_number is not None and str(order.get("increment_id")) != job.order_number:
-        message = f"order {order['entity_id']} has number {order.get('increment_id')}, not {job.order_number}"
-        raise PreflightRefusal("order_number_differs", message, rule=29)
-
-
-def _invoice(job: RefundJob, facts: Facts) -> Document | None:
-    """Give the invoice that is refunded; of an online job with an order only, its single one."""
-    if job.creditmemo is not None:
-        return None
-    if job.invoice_id is not None:
-        invoice = next((one for one in facts.invoices if one["entity_id"] == job.invoice_id), None)
-        if invoice is None or int(invoice["order_id"]) != facts.order_id:
-            message = f"invoice {job.invoice_id} does not belong to order {facts.order_id}"
-            raise PreflightRefusal("invoice_of_other_order", message, rule=29)
-        return invoice
-    if not job.online:
-        return None
-    paid = [one for one in facts.invoices if one.get("state") == 2]  # noqa: PLR2004 - 2 is paid
-    if len(paid) != 1:
-        ids = ", ".join(str(one["entity_id"]) for one in paid) or "none"
-        message = f"an online refund needs one invoice, the order has {len(paid)} paid ones ({ids}); name invoice_id"
-        raise PreflightRefusal("online_needs_invoice", message, rule=22)
-    return paid[0]
-
-
-def _check_refundable(job: RefundJob, rule: Rule, facts: Facts, invoice: Document | None, shop: ShopRules) -> None:
-    """Refuse what Magento refuses, or books without moving money (rules 10, 11, 19, 20 and 21)."""
-    order = facts.order
-    if order.get("state") in _NOT_REFUNDABLE:
-        raise PreflightRefusal("order_status", f"the order has status {order.get('status')}", rule=10)
-    if cents(order.get("base_total_paid")) - cents(order.get("base_total_refunded")) <= 0:
-        paid, refunded = cents(order.get("base_total_paid")), cents(order.get("base_total_refunded"))
-        raise PreflightRefusal("nothing_left", f"{paid} was paid and {refunded} is refunded already", rule=11)
-    if job.online and facts.payment_method in shop.offline_methods:
-        message = f"payment method {facts.payment_method} cannot refund online"
-        raise PreflightRefusal("method_is_offline", message, rule=20)
-    if invoice is None or rule.service is not Service.INVOICE_REFUND:
-        return
-    if invoice.get("state") != 2:  # noqa: PLR2004 - 2 is paid
-        raise PreflightRefusal("invoice_not_refundable", f"invoice {invoice['entity_id']} is not paid", rule=19)
-    if job.online and not invoice.get("transaction_id"):
-        message = f"invoice {invoice['entity_id']} has no capture at the gateway; refund it offline"
-        raise PreflightRefusal("no_capture", message, rule=21)
-
-
-def _shipping(job: RefundJob, order: Document, invoice: Document | None) -> Decimal:
-    """Make the shipping explicit, in base currency (rules 15 to 18)."""
-    ordered = cents(order.get("base_shipping_amount"))
-    left = max(ordered - cents(order.get("base_shipping_refunded")), Decimal("0.00"))
-    if invoice is not None:
-        left = min(left, cents(invoice.get("base_shipping_amount")))
-    asked = job.shipping_amount if job.shipping_amount is not None else ("all" if job.full else Decimal("0.00"))
-    if asked == "all":
-        return left
-    if not isinstance(asked, Decimal):
-        raise TypeError(asked)
-    if asked > 0 and ordered <= 0:
-        raise PreflightRefusal("no_shipping", "the order has no shipping amount", rule=17)
-    tax = cents(order.get("base_shipping_incl_tax")) - ordered
-    if asked > left + max(tax, Decimal(0)):
-        raise PreflightRefusal("shipping_too_large", f"{asked} shipping asked, {left} left", rule=16)
-    return asked
 
 
 def _stock(job: RefundJob, order: Document, wanted: Mapping[int, Decimal]) -> list[int] | None:

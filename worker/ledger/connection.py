@@ -55,4 +55,4 @@ def connect(url: str, *, timeout_seconds: float = 5) -> Redis:
     if url.startswith("unix:"):
         del options["socket_keepalive"]
     pool = BlockingConnectionPool.from_url(url, max_connections=_MAX_CONNECTIONS, timeout=timeout_seconds, **options)
-    return Redis(connection_pool=pool)
+    return Redis.from_pool(pool)  # which closes the pool with the client

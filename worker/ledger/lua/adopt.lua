@@ -10,7 +10,7 @@ local ledger = redis.call('HMGET', 'refunds:ledger', 'epoch_ms', 'mode')
 -- Whether nothing can have been sent, also nothing of which this ledger lost the record.
 local function is_unsent(sends, accepted_ms, look_first)
   return sends == '0' and look_first ~= '1' and ledger[2] ~= 'after_loss'
-    and tonumber(accepted_ms) >= tonumber(ledger[1] or '0')
+    and tonumber(accepted_ms) > tonumber(ledger[1] or '0')
 end
 
 for _, worker in ipairs(redis.call('ZRANGEBYSCORE', 'refunds:workers', '-inf', now - tonumber(ARGV[2]))) do

@@ -1,4 +1,5 @@
 """The JSON Schema in docs/ is the one of the code, and takes what the worker takes."""
+# ruff: noqa: ANN401 - documents and fields of any kind
 
 import json
 from pathlib import Path
@@ -16,7 +17,7 @@ REGENERATE = "docs/job.schema.json is out of date: python -m worker.domain.schem
 
 
 @pytest.fixture(scope="module")
-def validator() -> Any:  # noqa: ANN401 - jsonschema makes its classes at run time
+def validator() -> Any:
     jsonschema.Draft202012Validator.check_schema(job_schema())
     return jsonschema.Draft202012Validator(job_schema())
 
@@ -26,7 +27,7 @@ def test_the_file_is_up_to_date():
 
 
 @pytest.mark.parametrize("document", GOOD.values(), ids=list(GOOD))
-def test_the_schema_takes_every_good_document(validator: Any, document: Document):  # noqa: ANN401 - as above
+def test_the_schema_takes_every_good_document(validator: Any, document: Document):
     validator.validate(json.loads(json.dumps(document)))
 
 
@@ -45,5 +46,5 @@ def test_the_schema_takes_every_good_document(validator: Any, document: Document
     ],
     ids=str,
 )
-def test_the_schema_refuses_what_needs_no_look_at_other_fields(validator: Any, changes: Document):  # noqa: ANN401
+def test_the_schema_refuses_what_needs_no_look_at_other_fields(validator: Any, changes: Document):
     assert not validator.is_valid(a_document(**changes))

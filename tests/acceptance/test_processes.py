@@ -1,0 +1,51 @@
+"""The process types: ready when they say so, and gone when they are told."""
+
+import signal
+from functools import partial
+
+import pytest
+import redis
+
+from tests.stack import Stack
+
+
+def has_started(stack: Stack, name: str) -> bool:
+    return "process.started" in stack.log_of(name)
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_redis_prints_its_url_when_it_answers_and_ends_on_a_signal(stack: Stack, how: signal.Signals):
+    process = stack.start_process("redis", "redis", "--port", "0", wait_for_line=True)
+    assert process.stdout is not None
+    with redis.Redis.from_url(process.stdout.readline().decode().strip()) as client:
+        assert client.ping()
+    assert stack.end(process, how=how) == 0
+
+
+def test_intake_and_upkeep_stay_up_without_a_ledger_say_so_and_end_on_sigterm(stack: Stack):
+    url = stack.redis_url.removesuffix("/0") + "/9"
+    for name in ("intake", "upkeep"):
+        process = stack.start_process(f"bare-{name}", name, env={"REFUNDS_REDIS_URL": url})
+        stack.wait_until(partial(has_started, stack, f"bare-{name}"))
+        assert "ledger.missing" in stack.log_of(f"bare-{name}")
+        assert process.poll() is None
+        assert stack.end(process) == 0
+
+
+def test_a_worker_without_a_ledger_sends_nothing_until_init(stack: Stack):
+    url = stack.redis_url.removesuffix("/0") + "/10"
+    env = {"REFUNDS_REDIS_URL": url}
+    process = stack.start_process("bare-worker", "worker", env=env)
+    try:
+        done = stack.refunds(
+            "submit", "-", input='{"idempotency_key": "bare", "order_id": 8, "amount": "1.00"}', env=env
+        )
+        assert done.returncode == 0
+        stack.wait_until(lambda: "ledger.missing" in stack.log_of("bare-worker"))
+        assert not [memo for memo in stack.memos() if memo["marker"] == "ref bare"]
+
+        stack.refunds("ledger", "init", env=env)
+
+        stack.wait_until(lambda: [memo for memo in stack.memos() if memo["marker"] == "ref bare"], 30)
+    finally:
+        assert stack.end(process) == 0
