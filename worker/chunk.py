@@ -113,7 +113,8 @@ async def conclude(claim: Claim, outcome: Outcome, line: dict[str, Any], r: Reso
         case Settled(memo_id=memo_id, via=via, details=details):
             service = (claim.entry.sent or {}).get("service") or line.get("service")
             result = {"memo_id": memo_id, "via": via.value, "service": service, **details}
-            await r.ledger.settle(claim, result=result, line=line)
+            shop = r.shops.get(claim.entry.shop)
+            await r.ledger.settle(claim, result=result, line=line, confirm=shop is not None and shop.settings.confirm)
             if "mismatch" in details or "twins" in details:
                 log.error("refund.mismatch_found", key=claim.key, memo_id=memo_id, **dict(details))
                 sentry_sdk.capture_message("refund.mismatch_found", level="error")

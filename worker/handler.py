@@ -229,10 +229,10 @@ async def _send(a: Attempt, made: Plan) -> Outcome:
     a.status = answer.status
     reading = read_answer(made.service, answer, online=made.online, order_id=made.order_id)
     a.rule = reading.rule
-    return await _of_reading(a, reading)
+    return _of_reading(a, reading)
 
 
-async def _of_reading(a: Attempt, reading: Reading) -> Outcome:
+def _of_reading(a: Attempt, reading: Reading) -> Outcome:
     match reading.kind:
         case AnswerClass.DONE:
             return _done(a, reading)

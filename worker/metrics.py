@@ -16,6 +16,10 @@ ACCEPTED: Final = Counter("refunds_accepted_total", "Documents at a door by what
 ADOPTED: Final = Counter(
     "refunds_adopted_total", "Jobs taken over from dead workers, by the state they were in.", ["state"]
 )
+CONFIRMED: Final = Counter("refunds_confirmed_total", "Credit memos that were read back.", ["shop"])
+MISMATCHES: Final = Counter(
+    "refunds_mismatches_total", "Credit memos that are not what was asked for, by what is wrong with them.", ["kind"]
+)
 PUBLISHED_AGAIN: Final = Counter("refunds_published_again_total", "Jobs whose message was lost.", ["lane"])
 
 

@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from config.settings import Settings
+from worker.confirm import confirm
 from worker.resources import Resources, opened
 from worker.upkeep.upkeep import Publish, Upkeep
 
@@ -76,6 +77,7 @@ class Runtime:
     async def _open(self) -> Resources:
         r = await self._stack.enter_async_context(opened(self._settings))
         self._tasks.append(asyncio.create_task(heartbeat(r), name="heartbeat"))
+        self._tasks.append(asyncio.create_task(confirm(r), name="confirm"))
         if self._with_upkeep:
             broker = Redis.from_url(str(self._settings.broker_url), socket_timeout=self._settings.redis_timeout_seconds)
             self._stack.push_async_callback(broker.aclose)
@@ -83,9 +85,7 @@ class Runtime:
         return r
 
     async def _close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await cancel_surely(*self._tasks)
         r = self.resources
         try:
             await give_back(r)
@@ -108,6 +108,14 @@ async def heartbeat(r: Resources) -> None:
         except (RedisError, OSError) as error:
             log.warning("worker.heartbeat_failed", error=type(error).__name__)
         await asyncio.sleep(r.settings.heartbeat_seconds)
+
+
+async def cancel_surely(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks until they are done: redis-py swallows one cancellation in twenty, in the middle of a command."""
+    while pending := {task for task in tasks if not task.done()}:
+        for task in pending:
+            task.cancel()
+        await asyncio.wait(pending, timeout=0.5)
 
 
 async def give_back(r: Resources) -> None:

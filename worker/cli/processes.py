@@ -23,6 +23,7 @@ from worker.enqueue import Enqueue
 from worker.intake.stream import StreamIntake, open_stream
 from worker.ledger.ledger import Ledger
 from worker.resources import opened
+from worker.runtime import cancel_surely
 from worker.upkeep.upkeep import Upkeep
 
 log = structlog.get_logger("process")
@@ -114,11 +115,7 @@ async def _run_until(work: Callable[[], Awaitable[None]], stopping: asyncio.Even
     if running.done():
         told.cancel()
         running.result()
-    while (
-        not running.done()
-    ):  # measured: redis-py swallows about one cancellation in twenty, in the middle of a command
-        running.cancel()
-        await asyncio.wait({running}, timeout=0.5)
+    await cancel_surely(running)
 
 
 def _settings_for_a_process() -> Settings:

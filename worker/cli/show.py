@@ -49,6 +49,8 @@ def _print(entry: Entry) -> None:
         "accepted": moment(entry.accepted_ms),
         "changed": moment(entry.updated_ms),
         "credit memo": entry.result,
+        "MISMATCH": [f"{one['kind']}: {one['detail']}" for one in entry.confirmed.get("mismatches", ())],
+        "confirmed": {name: value for name, value in entry.confirmed.items() if name != "mismatches"},
         "reason": entry.reason,
         "verdict": entry.verdict,
         "message": entry.message,

@@ -65,7 +65,8 @@ class OrderLine:
             return False
         parts = [child.document for child in self.children]
         return any(
-            number(part, "price") or number(part, "row_total") or part.get("price_incl_tax") is not None for part in parts
+            number(part, "price") or number(part, "row_total") or part.get("price_incl_tax") is not None
+            for part in parts
         )
 
     @property

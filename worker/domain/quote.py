@@ -171,9 +171,7 @@ def given_quote(memo: Mapping[str, Any], order: Document | None = None) -> Quote
     )
 
 
-def _computed(
-    body: Mapping[str, Any], order: Document, invoice: Document | None, memos: Sequence[Document]
-) -> Quote:
+def _computed(body: Mapping[str, Any], order: Document, invoice: Document | None, memos: Sequence[Document]) -> Quote:
     asked = asked_of(body)
     try:
         if invoice is None:

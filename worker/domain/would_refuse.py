@@ -26,7 +26,9 @@ _MESSAGES: Final = (
 )
 _REASONS: Final = {
     **{rule: reason for _, rule, reason in _MESSAGES},
-    5: "qty_not_whole", 26: "comments_not_accepted", 27: "existing_creditmemo",
+    5: "qty_not_whole",
+    26: "comments_not_accepted",
+    27: "existing_creditmemo",
     **dict.fromkeys((19, 20, 23), "invoice_not_refundable"),
 }
 

@@ -25,6 +25,7 @@ class Entry:
         is_spent: Whether the shop proved that it saw the last nonce, so that this send number cannot come again.
         if_absent: What to do when the credit memo is proven absent: `resend` or `refuse`.
         cleared_ms: Up to when an unknown send is ruled out, by asking the shop.
+        confirmed: What the credit memo turned out to be when it was read back; empty until then.
         look_first: Whether a replay asked for a look at the shop before anything is sent.
         history: One line per attempt and event, oldest first.
     """
@@ -57,6 +58,7 @@ class Entry:
     order: str = ""
     sent: Mapping[str, Any] = field(default_factory=dict)
     result: Mapping[str, Any] = field(default_factory=dict)
+    confirmed: Mapping[str, Any] = field(default_factory=dict)
     history: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
@@ -84,6 +86,7 @@ class Entry:
             if_absent=fields.get("if_absent", "resend"),
             sent=json.loads(fields.get("sent") or "{}"),
             result=json.loads(fields.get("result") or "{}"),
+            confirmed=json.loads(fields.get("confirmed") or "{}"),
             history=tuple(json.loads(line) for line in fields.get("history", "").splitlines()),
             **{name: int(float(fields.get(name) or 0)) for name in numbers},  # type: ignore[arg-type]
             **{name: fields[name] for name in texts if name in fields},  # type: ignore[arg-type]

@@ -159,13 +159,19 @@ class Ledger:
         else:
             _check(await self._move("send", *args))
 
-    async def settle(self, claim: Claim, *, result: Mapping[str, Any], line: Mapping[str, Any]) -> None:
+    async def settle(
+        self, claim: Claim, *, result: Mapping[str, Any], line: Mapping[str, Any], confirm: bool = False
+    ) -> None:
         """Record the final outcome under the key; it never changes again.
+
+        Args:
+            confirm: Whether the credit memo shall be read back (`worker.ledger.confirmations`).
 
         Raises:
             StaleFence: The claim was lost; whoever has it now will find the credit memo by its marker.
         """
-        answer = await self._move("settle", self._now(), claim.key, claim.fence, _json(result), _json(line))
+        head = (self._now(), claim.key, claim.fence, _json(result), _json(line))
+        answer = await self._move("settle", *head, int(confirm))
         if answer == "stale fence":
             raise StaleFence
 

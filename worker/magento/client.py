@@ -115,6 +115,19 @@ class Magento:
         found_ones = await self._search("/V1/creditmemos", [("order_id", "eq", str(order_id))])
         return all_of(found_ones, "order_id", [order_id])
 
+    async def creditmemos_of_orders(self, order_ids: Sequence[int]) -> list[Document]:
+        """List the credit memos of up to 100 orders, oldest first: all of them, or an error.
+
+        Raises:
+            ValueError: More than 100 orders.
+        """
+        if len(order_ids) > PAGE_SIZE:
+            raise ValueError(f"at most {PAGE_SIZE} orders in one request, not {len(order_ids)}")
+        if not order_ids:
+            return []
+        wanted = ",".join(str(int(order_id)) for order_id in order_ids)
+        return all_of(await self._search("/V1/creditmemos", [("order_id", "in", wanted)]), "order_id", order_ids)
+
     async def creditmemos_by(
         self, field: str, value: str, *, condition: Condition = "eq", order_id: int | None = None
     ) -> list[Document]:

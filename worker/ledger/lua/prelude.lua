@@ -10,6 +10,8 @@
 --   refunds:held:<worker>       set     keys that the worker holds
 --   refunds:order:<shop>:<id>   string  key of the one refund in flight for an order
 --   refunds:order_waiters:<..>  list    keys that wait for that order, each once
+--   refunds:unconfirmed:<shop>  zset    settled key -> time (ms) from which its credit memo is to be read back
+--   refunds:mismatches          zset    key -> time (ms) at which its credit memo was found to be another than asked
 --   refunds:dead                stream  dead letters; refunds:dead_index  hash  key -> id in the stream
 
 -- The time in ms: the server's, unless a test hands one in.

@@ -1,5 +1,7 @@
 -- settle: record the final outcome of a key, once; free its order; close its dead letter if it had one.
+-- What was sent is kept until the credit memo is confirmed, where the shop's memos are read back.
 -- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] fence   ARGV[4] result (JSON)   ARGV[5] history line (JSON)
+-- ARGV[6] '1' when the credit memo shall be read back
 -- returns  "settled" | "already" | "stale fence"
 local key, entry = ARGV[2], entry_of(ARGV[2])
 if redis.call('HGET', entry, 'state') == 'settled' then return 'already' end
@@ -9,7 +11,12 @@ note(entry, ARGV[5])
 free_order(entry, key, now)
 let_go(entry, key)
 redis.call('HSET', entry, 'result', ARGV[4], 'updated_ms', string.format('%d', now))
-redis.call('HDEL', entry, 'sent', 'sent_ms', 'looks', 'tries', 'spent', 'if_absent', 'deaths', 'calls', 'first_ms', 'look_first',
+if ARGV[6] == '1' then
+  redis.call('ZADD', 'refunds:unconfirmed:' .. redis.call('HGET', entry, 'shop'), now, key)
+else
+  redis.call('HDEL', entry, 'sent')
+end
+redis.call('HDEL', entry, 'sent_ms', 'looks', 'tries', 'spent', 'if_absent', 'deaths', 'calls', 'first_ms', 'look_first',
   'reason', 'verdict', 'message', 'cleared_ms')
 move(entry, 'settled')
 local letter = redis.call('HGET', 'refunds:dead_index', key)

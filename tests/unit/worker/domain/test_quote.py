@@ -192,7 +192,9 @@ def table() -> str:
         else:
             amounts = step.quoted.grand_total
             said = f"{amounts.base}" if amounts.base == amounts.order else f"{amounts.base} ({amounts.order})"
-        answer = step.status if step.status >= 400 else f"{step.status}, {cents((step.memo or {}).get('base_grand_total'))}"
+        answer = (
+            step.status if step.status >= 400 else f"{step.status}, {cents((step.memo or {}).get('base_grand_total'))}"
+        )
         rows.append(f"| {step.scenario} | {step.number} | {answer} | {said} |")
     return "\n".join(rows) + "\n"
 
