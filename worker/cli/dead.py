@@ -5,7 +5,7 @@ import getpass
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from decimal import Decimal
-from typing import Annotated, Final
+from typing import Annotated, Final, TypedDict
 
 import typer
 
@@ -131,23 +131,31 @@ def replay_letters(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
     by: Annotated[str, typer.Option(metavar="NAME", help="Who wants it; your login if not given.")] = "",
     why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, for the history.")] = "",
+    not_refunded: Annotated[
+        bool, typer.Option("--not-refunded", help="You looked at the gateway: the money of these jobs did not move.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Send jobs of dead letters again, under their own keys. The shop is asked first, so none is refunded twice."""
     if bool(keys) == everything:
         raise Failure("name the keys, or say --all (with --reason, --shop, --campaign)", code=Exit.INVALID)
     wanted = Wanted(reason=reason, shop=shop, campaign=campaign) if everything else None
-    work = _replay(
-        settings_for_a_command(), keys or [], wanted, by=by or _login(), why=why, dry_run=dry_run, as_json=as_json
-    )
-    refused = asyncio.run(work)
+    words: _Words = {"by": by or _login(), "why": why, "dry_run": dry_run, "not_refunded": not_refunded}
+    refused = asyncio.run(_replay(settings_for_a_command(), keys or [], wanted, words, as_json=as_json))
     if refused:
         raise SystemExit(int(Exit.SOME_FAILED))
 
 
-async def _replay(
-    settings: Settings, keys: list[str], wanted: Wanted | None, *, by: str, why: str, dry_run: bool, as_json: bool
-) -> int:
+class _Words(TypedDict):
+    """What is said with a replay."""
+
+    by: str
+    why: str
+    dry_run: bool
+    not_refunded: bool
+
+
+async def _replay(settings: Settings, keys: list[str], wanted: Wanted | None, words: _Words, *, as_json: bool) -> int:
     counts: dict[str, int] = {}
     async with opened_desk(settings) as desk:
         seconds, micros = await desk.redis.time()
@@ -156,7 +164,7 @@ async def _replay(
             if letter is None:
                 done = Replayed(key=key, status="refused", detail="there is no such dead letter")
             else:
-                done = await replay(letter, desk.ledger, by=by, why=why, at_ms=at_ms, dry_run=dry_run)
+                done = await replay(letter, desk.ledger, at_ms=at_ms, **words)
                 if wanted is not None and not letter.was_a_job:
                     done = replace(done, status="skipped")
             counts[done.status] = counts.get(done.status, 0) + 1

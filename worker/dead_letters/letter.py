@@ -67,6 +67,11 @@ class Letter:
         )
 
     @property
+    def may_hide_money(self) -> bool:
+        """Whether the gateway was asked and nobody knows how it answered: a missing credit memo proves nothing then."""
+        return self.verdict == "unknown" and bool(self.job.get("online"))
+
+    @property
     def was_a_job(self) -> bool:
         """Whether the ledger has an entry for it, so that it can be replayed."""
         return self.reason not in NEVER_A_JOB or not self.door

@@ -33,11 +33,13 @@ async def ledger(redis: Redis) -> Ledger:
     return made
 
 
-async def a_dead_job(ledger: Ledger, key: str, *, reason: str = "qty_too_large", **changes: object) -> None:
+async def a_dead_job(
+    ledger: Ledger, key: str, *, reason: str = "qty_too_large", verdict: str = "refused", **changes: object
+) -> None:
     document = {"idempotency_key": key, "order_id": 1, "amount": "2.50", **changes}
     await ledger.accept([(parse_job(document), json.dumps(document))], lane="express", message=1)
     (claim,) = await ledger.claim([key], worker="w", lane="express", message=1)
-    await ledger.bury(claim, reason=reason, verdict="refused", message="No.", line={"outcome": "dead_lettered"})
+    await ledger.bury(claim, reason=reason, verdict=verdict, message="No.", line={"outcome": "dead_lettered"})
 
 
 async def listed(redis: Redis, **wanted: str) -> list[Letter]:
@@ -101,6 +103,22 @@ async def test_a_replay_that_comes_twice_queues_the_job_once(redis: Redis, ledge
     entry = await ledger.find("a")
     assert entry is not None
     assert [line["at_ms"] for line in entry.history if line.get("event") == "replayed"] == [1]
+
+
+async def test_a_letter_that_may_hide_money_is_replayed_only_after_somebody_looked_at_the_gateway(
+    redis: Redis, ledger: Ledger
+):
+    await a_dead_job(ledger, "k", reason="outcome_unknown", verdict="unknown", online=True)
+    (letter,) = await listed(redis)
+
+    blind = await replay(letter, ledger, by="ann", why="", at_ms=1)
+    looked = await replay(letter, ledger, by="ann", why="seen at the gateway", at_ms=2, not_refunded=True)
+
+    assert (blind.status, looked.status) == ("refused", "queued")
+    assert "--not-refunded" in blind.detail
+    entry = await ledger.find("k")
+    assert entry is not None
+    assert entry.history[-1]["not_refunded"] is True
 
 
 async def test_a_job_that_has_been_claimed_since_is_left_alone(redis: Redis, ledger: Ledger):
