@@ -27,7 +27,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def order_ids() -> Iterator[int]:
-    """Orders that no other test has touched; the examples of the documentation take 1 and 2."""
+    """Orders that no other test has touched; the examples of the documentation take 1 to 3."""
     return iter(range(10, ORDERS + 1))
 
 

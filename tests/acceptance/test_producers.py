@@ -1,4 +1,4 @@
-"""The examples of docs/producers.md, run as they stand there, and garbage at the same doors."""
+"""The examples of docs/producers.md (and the README), run as they stand there, and garbage at the same doors."""
 
 import json
 import re
@@ -17,6 +17,12 @@ TEXT = (ROOT / "docs" / "producers.md").read_text()
 BLOCKS: dict[str, str] = {}
 for language, block in re.findall(r"^```(\w+)\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL):
     BLOCKS.setdefault(language, block)
+
+
+def test_the_readme_shows_the_same_examples():
+    readme = (ROOT / "README.md").read_text()
+    assert f"```sh\n{BLOCKS['sh']}```" in readme
+    assert f"```python\n{BLOCKS['python']}```" in readme
 
 
 def letters(stack: Stack) -> list[dict[str, Any]]:
