@@ -103,6 +103,9 @@ class ShopSettings(BaseModel):
 
     max_concurrency: int = Field(default=8, ge=1, le=1000, description="Calls at once, all workers together.")
     rate_per_second: float | None = Field(default=None, gt=0, description="Calls a second, all workers together.")
+    rate_counts: Literal["refunds", "calls"] = Field(
+        default="refunds", description="What the rate is about: refund calls, or look-ups as well."
+    )
     request_timeout_seconds: float = Field(
         default=60, gt=0, le=3600, description="How long we wait for the answer of one call."
     )
@@ -129,12 +132,18 @@ class ShopSettings(BaseModel):
         default=None, gt=0, decimal_places=2, description="Largest refund of one job, in base currency."
     )
 
+    secret_files: dict[str, Path] = Field(
+        default={}, exclude=True, description="Where credentials came from, to read them again; not to be given."
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _read_secret_files(cls, data: Any) -> Any:  # noqa: ANN401  # whatever the file held
         if not isinstance(data, Mapping):
             return data
-        fields = dict(data)
+        fields, files = dict(data), {}
+        if fields.pop("secret_files", None):
+            raise ValueError("secret_files is not to be given; give each credential as <name>_file")
         for name in _SECRETS:
             path = fields.pop(f"{name}_file", None)
             if path is None:
@@ -143,8 +152,8 @@ class ShopSettings(BaseModel):
                 raise ValueError(f"{name} and {name}_file are both given; keep one")
             if not isinstance(path, str | Path):
                 raise ValueError(f"{name}_file must be the path of a file")  # pydantic wants ValueError
-            fields[name] = read_secret(Path(path))
-        return fields
+            fields[name], files[name] = read_secret(Path(path)), Path(path)
+        return {**fields, "secret_files": files}
 
     @field_validator("name")
     @classmethod
@@ -195,6 +204,17 @@ class ShopSettings(BaseModel):
                 return BearerCredentials(**values)
             case "admin":
                 return AdminCredentials(**values)
+
+
+def reread(settings: ShopSettings) -> Credentials:
+    """Give the credentials as their files hold them now; those without a file, or whose file is gone, stay."""
+    values: dict[str, SecretStr] = {}
+    for name, path in settings.secret_files.items():
+        try:
+            values[name] = SecretStr(read_secret(path))
+        except ValueError:  # being replaced at this moment
+            continue
+    return settings.model_copy(update=values).credentials
 
 
 def _is_this_machine(url: str) -> bool:

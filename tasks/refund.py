@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from config.queues import TaskName
 from worker.app import app, runtime
-from worker.chunk import handle
+from worker.chunk import receive
 
 
 @app.task(name=TaskName.REFUND.value, acks_late=True)
 def refund(keys: Sequence[str], lane: str, message: int) -> None:
-    """Work off one message; what it could not do comes back through upkeep, so it is always acknowledged."""
+    """Take one message in hand; its jobs are safe from the claim on, so it is always acknowledged."""
     process = runtime()
-    process.run(lambda: handle(keys, lane, message, process.resources))
+    process.run(lambda: receive(keys, lane, message, process.resources))

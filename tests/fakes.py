@@ -23,6 +23,7 @@ from worker.domain.crash_point import CrashPoint
 from worker.domain.errors import InDoubt, NotSent, RefundError, Refused
 from worker.domain.plan import ShopRules
 from worker.domain.request import MagentoRequest
+from worker.guards.gate import Gate
 from worker.ledger.ledger import Ledger
 from worker.magento.client import Magento
 from worker.resources import Resources, Shop
@@ -231,12 +232,11 @@ def resources(  # noqa: PLR0913 - each is a part of the process that a test may 
                 settings=configured,
                 magento=cast("Magento", shop),
                 rules=ShopRules(),
-                slots=asyncio.Semaphore(8),
+                gate=Gate.fixed(8),
                 has_nonces=has_nonces,
             )
         },
         worker=worker,
-        in_flight=asyncio.Semaphore(8),
         crashes=crashes or Crashes(),
         jitter=lambda: 0.0,
     )

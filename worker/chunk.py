@@ -7,7 +7,7 @@ touches no other.
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import sentry_sdk
 import structlog
@@ -19,12 +19,34 @@ from worker.domain.facts import named_order
 from worker.domain.job import RefundJob
 from worker.domain.lifecycle import State
 from worker.domain.outcome import DeadLettered, Deferred, Outcome, Settled
+from worker.guards.gate import NotNow
+from worker.guards.hand import Hand
 from worker.handler import Attempt, attempt
 from worker.ledger.entry import Claim
 from worker.ledger.ledger import LedgerMissing, StaleFence
 from worker.resources import Resources
 
 log = structlog.get_logger("worker")
+#: A job that got no slot is looked at so soon by upkeep, which parks it where its shop is away or paused.
+_PUT_BACK_SECONDS: Final = 0.1
+
+
+async def receive(keys: Sequence[str], lane: str, message: int, r: Resources) -> None:
+    """Take one message in hand. Returns as soon as there is room for another one.
+
+    From the claim on, its jobs are safe without the message: they are ours under our lease, or somebody adopts them.
+    So a message that waits for a slow shop holds no thread.
+
+    Raises:
+        RedisError: As for `handle`.
+    """
+    claims = await _claim(keys, lane, message, r)
+    for group in by_order(claims):
+        task = asyncio.create_task(_one_after_the_other(group, r))
+        r.in_hand.add(task)
+        task.add_done_callback(r.in_hand.discard)
+    for hand in {id(hand): hand for claim in claims if (hand := _hand(claim, r))}.values():
+        await hand.wait_for_room()
 
 
 async def handle(keys: Sequence[str], lane: str, message: int, r: Resources) -> None:
@@ -37,17 +59,28 @@ async def handle(keys: Sequence[str], lane: str, message: int, r: Resources) -> 
         r: The process's resources.
 
     Raises:
-        RedisError: The ledger is away and nothing was claimed; upkeep publishes the keys again.
+        RedisError: The ledger is away; upkeep publishes the keys again. What was claimed all the same is given back.
     """
+    claims = await _claim(keys, lane, message, r)
+    await asyncio.gather(*(_one_after_the_other(group, r) for group in by_order(claims)))
+
+
+async def _claim(keys: Sequence[str], lane: str, message: int, r: Resources) -> list[Claim]:
+    hands = {f"{name}/{lane}": hand for name, shop in r.shops.items() for lane, hand in shop.gate.hands.items()}
+    full = [name for name, hand in hands.items() if hand.is_stuck]
     try:
-        claims = await r.ledger.claim(keys, worker=r.worker, lane=lane, message=message)
+        claims = await r.ledger.claim(keys, worker=r.worker, lane=lane, message=message, full=full)
     except LedgerMissing as error:
         log.error(  # noqa: TRY400 - expected, no traceback
             "ledger.missing", detail=str(error), jobs=len(keys)
         )
-        return
+        return []
+    r.held.update(claim.key for claim in claims)
+    for claim in claims:
+        if hand := _hand(claim, r):
+            hand.take(1)
     r.crashes.pass_by(CrashPoint.AFTER_CLAIM)
-    await asyncio.gather(*(_one_after_the_other(group, r) for group in by_order(claims)))
+    return claims
 
 
 def by_order(claims: Sequence[Claim]) -> list[list[Claim]]:
@@ -70,15 +103,28 @@ def _order_named(claim: Claim) -> object:
 
 async def _one_after_the_other(claims: Sequence[Claim], r: Resources) -> None:
     for claim in claims:
-        async with r.in_flight:
+        try:
             await work(claim, r)
+        finally:
+            r.held.discard(claim.key)
+            if hand := _hand(claim, r):
+                hand.finish()
+
+
+def _hand(claim: Claim, r: Resources) -> Hand | None:
+    shop = r.shops.get(claim.entry.shop)
+    return shop.gate.hands.get(claim.entry.lane) if shop else None
 
 
 async def work(claim: Claim, r: Resources) -> None:
     """Make one attempt and conclude it; never raises."""
     began = time.monotonic()
     try:
-        ended = await attempt(claim, r)
+        try:
+            ended = await attempt(claim, r)
+        except NotNow as why:
+            await _put_back(claim, why, r)
+            return
         if ended is None:
             await r.ledger.release(claim.key, claim.fence)
             return
@@ -103,6 +149,18 @@ async def work(claim: Claim, r: Resources) -> None:
         metrics.attempt_finished(line)
 
 
+async def _put_back(claim: Claim, why: NotNow, r: Resources) -> None:
+    """Give a job back that got no slot. It was no attempt: its history says nothing of it."""
+    if why.reason == "stopping":
+        await r.ledger.release(claim.key, claim.fence)
+        return
+    is_in_doubt = claim.entry.state is State.IN_DOUBT
+    to = State.IN_DOUBT if is_in_doubt else State.WAITING
+    delay = _PUT_BACK_SECONDS * (1 + r.jitter())
+    await r.ledger.defer(claim, to=to, delay_seconds=delay, keep_order=is_in_doubt)
+    log.debug("refund.put_back", key=claim.key, shop=claim.entry.shop, reason=why.reason)
+
+
 async def conclude(claim: Claim, outcome: Outcome, line: dict[str, Any], r: Resources) -> None:
     """Write an outcome to the ledger.
 
@@ -114,8 +172,9 @@ async def conclude(claim: Claim, outcome: Outcome, line: dict[str, Any], r: Reso
             service = (claim.entry.sent or {}).get("service") or line.get("service")
             result = {"memo_id": memo_id, "via": via.value, "service": service, **details}
             shop = r.shops.get(claim.entry.shop)
-            await r.ledger.settle(claim, result=result, line=line, confirm=shop is not None and shop.settings.confirm)
-            if "mismatch" in details or "twins" in details:
+            is_read_back = shop is not None and shop.settings.confirm  # which also tells what is wrong
+            await r.ledger.settle(claim, result=result, line=line, confirm=is_read_back)
+            if not is_read_back and ("mismatch" in details or "twins" in details):
                 log.error("refund.mismatch_found", key=claim.key, memo_id=memo_id, **dict(details))
                 sentry_sdk.capture_message("refund.mismatch_found", level="error")
         case Deferred():

@@ -19,6 +19,7 @@ from worker.domain.errors import RefundError
 from worker.domain.facts import Document, named_order
 from worker.domain.job import RefundJob, parse_job
 from worker.domain.problems import InvalidJob
+from worker.guards.gate import NotNow
 from worker.ledger.confirmations import Confirmations, Confirmed
 from worker.ledger.entry import Entry
 from worker.magento.client import Magento
@@ -31,8 +32,9 @@ log = structlog.get_logger("confirm")
 BATCH: Final = 100
 #: How long a batch that is not full waits for more: at 25 jobs a second and more, 0.02 calls a job are enough.
 WAIT_SECONDS: Final = 2.0
-#: How long a batch may take; also when a credit memo that was not found is looked for again.
-LEASE_SECONDS: Final = 60.0
+#: How long a batch may take, the wait for the shop included; also when a credit memo that was not found is looked for
+#: again.
+LEASE_SECONDS: Final = 120.0
 _POLL_SECONDS: Final = 0.5
 _AWAY_SECONDS: Final = 5.0
 
@@ -45,13 +47,15 @@ async def confirm(r: Resources) -> None:
 async def _watch(shop: Shop, r: Resources) -> None:
     """Confirm what settles at one shop. Trouble with Redis or the shop is waited out."""
     confirmations = Confirmations(r.redis)
+    is_away = False
     while True:
         try:
             count = await confirm_batch(shop, confirmations)
-            pause = 0.0 if count else _POLL_SECONDS
-        except (RefundError, RedisError, OSError) as error:
-            log.warning("confirm.away", shop=shop.settings.name, error=type(error).__name__)
-            pause = _AWAY_SECONDS
+            is_away, pause = is_away and not count, 0.0 if count else _POLL_SECONDS
+        except (NotNow, RefundError, RedisError, OSError) as error:
+            if not is_away:
+                log.warning("confirm.away", shop=shop.settings.name, error=type(error).__name__)
+            is_away, pause = True, _AWAY_SECONDS
         except Exception as error:
             sentry_sdk.capture_exception(error)
             log.exception("confirm.failed", shop=shop.settings.name)
@@ -63,6 +67,7 @@ async def confirm_batch(shop: Shop, confirmations: Confirmations, *, wait_second
     """Confirm the next batch of a shop; gives how many entries it had.
 
     Raises:
+        NotNow: The shop is not called now; the batch comes again.
         NotSent, Throttled, Unauthorised: The shop could not be asked; the batch comes again.
     """
     name = shop.settings.name
@@ -70,7 +75,7 @@ async def confirm_batch(shop: Shop, confirmations: Confirmations, *, wait_second
     if not entries:
         return 0
     jobs = {entry.key: job for entry in entries if (job := _job_of(entry)) is not None}
-    async with shop.slots:
+    async with shop.gate.slot("bulk", may_look=True):
         memos = await _read(entries, jobs, shop.magento)
     found = [_held_against(entry, jobs.get(entry.key), memos, now_ms) for entry in entries]
     done = [(one, wrong) for one, wrong in found if one is not None]

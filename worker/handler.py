@@ -5,7 +5,7 @@ claim -> look back (only if an earlier send may have happened) -> plan -> order 
 """
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from worker.domain.answers import AnswerClass, Reading, read_answer
@@ -20,8 +20,10 @@ from worker.domain.nonce import nonce_for
 from worker.domain.outcome import DeadLettered, Deferred, Outcome, Settled, Verdict, Via
 from worker.domain.plan import Plan, plan
 from worker.domain.problems import InvalidJob
+from worker.guards.gate import Slot
+from worker.guards.signals import GOOD, of_error, of_reading
 from worker.ledger.entry import Claim, Entry
-from worker.ledger.ledger import OrderBusy
+from worker.ledger.ledger import OrderBusy, Paused
 from worker.lookups import NotFound, check_total, order_of, read_facts
 from worker.magento.reconcile import foreign_since, marked, seen
 from worker.resources import Resources, Shop
@@ -31,8 +33,11 @@ from worker.resources import Resources, Shop
 SEND_WITHIN_SECONDS: Final = 3.0
 #: How long a job waits in line for its order before it looks by itself; the holder wakes it earlier.
 _ORDER_BUSY_SECONDS: Final = 5.0
-#: Credentials are repaired by people; asking more often would lock an admin account (contract section 6).
-_UNAUTHORISED_SECONDS: Final = 30.0
+#: Credentials are repaired by people; by then the breaker is open, which parks the job until a probe is let in.
+#: The sign-in of an admin keeps its own, longer pause (contract section 6).
+_UNAUTHORISED_SECONDS: Final = 2.0
+#: A job that was paused between claim and send comes back so soon, to be parked.
+_PAUSED_SECONDS: Final = 0.2
 #: Statuses with which Magento itself answers a refund: it has seen the nonce then. Others come from proxies.
 _MAGENTO_SAW_IT: Final = frozenset({200, 400, 404, 500})
 
@@ -53,6 +58,7 @@ class Attempt:
     rule: str = ""
     is_proven: bool = True
     evidence: dict[str, Any] | None = None
+    slot: Slot = field(default_factory=Slot)
 
     @property
     def entry(self) -> Entry:
@@ -72,6 +78,7 @@ async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None] 
         and nothing was begun: the claim goes back.
 
     Raises:
+        NotNow: The shop is not called now; the claim goes back, and nothing counts.
         StaleFence: The claim was lost; nothing may be written.
         RedisError: The ledger is away; the claim must be released later.
     """
@@ -84,12 +91,15 @@ async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None] 
         message = f"shop {job.shop!r} is not configured on this worker"
         return _again(claim.entry, "shop_not_configured", message, 30.0), None
     a = Attempt(claim, job, shop, r, time.monotonic())
-    async with shop.slots:
+    may_look = claim.entry.state is State.IN_DOUBT
+    async with shop.gate.slot(claim.entry.lane, may_look=may_look) as a.slot:
         if r.draining.is_set():
             return None
         a.began, a.claim = time.monotonic(), replace(claim, now_ms=claim.now_ms + _ms_since(a.began))
         try:
             return await _attempt(a), a
+        except Paused:
+            return _again(a.entry, "paused", "the shop or lane was paused", _PAUSED_SECONDS), a
         except OrderBusy:
             return _again(a.entry, "order_busy", "another refund of this order is in flight", _ORDER_BUSY_SECONDS), a
         except PreflightRefusal as refusal:
@@ -129,6 +139,7 @@ async def _look_back(a: Attempt) -> Outcome | None:
     """Ask the shop for the marker of this key. None means: go on and send, under the number that was chosen."""
     a.order_id = await order_of(a.job, a.shop.magento, known=a.entry.sent.get("order_id"))
     memos = await a.shop.magento.creditmemos_of(a.order_id)
+    a.slot.signal = GOOD
     a.r.crashes.pass_by(CrashPoint.AFTER_RECONCILE)
     if own := marked(memos, a.entry.key, a.job.creditmemo):
         return _found(a, own)
@@ -214,6 +225,7 @@ async def _send(a: Attempt, made: Plan) -> Outcome:
     cleared = bool(a.claim.possibly_sent_ms) and a.number > a.entry.sends and not a.shop.has_nonces
     await a.r.ledger.send(a.claim, order_id=made.order_id, number=a.number, sent=sent, is_cleared=cleared)
     a.r.crashes.pass_by(CrashPoint.AFTER_SENT)
+    called = time.monotonic()
     try:
         answer = await a.shop.magento.send(
             made.request,
@@ -222,13 +234,15 @@ async def _send(a: Attempt, made: Plan) -> Outcome:
             send_before=send_before,
         )
     except InDoubt as error:
+        a.slot.signal = of_error(error)
         return _in_doubt(a, error.reason, error.message, is_spent=False, if_absent="resend")
     except (NotSent, Throttled, Unauthorised) as error:
         return _later(a, error)
     a.r.crashes.pass_by(CrashPoint.AFTER_ANSWER)
     a.status = answer.status
+    a.slot.latency_seconds = time.monotonic() - called
     reading = read_answer(made.service, answer, online=made.online, order_id=made.order_id)
-    a.rule = reading.rule
+    a.rule, a.slot.signal = reading.rule, of_reading(reading)
     return _of_reading(a, reading)
 
 
@@ -296,6 +310,7 @@ def _in_doubt(a: Attempt, reason: str, message: str, *, is_spent: bool, if_absen
 
 def _later(a: Attempt, error: RefundError) -> Deferred:
     """The shop is away, busy or does not let us in. A doubt that there was before stays one."""
+    a.slot.signal = of_error(error)
     delay = retry_seconds(a.entry.tries, jitter=a.r.jitter())
     fields: dict[str, str | int] = {"tries": a.entry.tries + 1}
     if isinstance(error, Throttled) and error.retry_after_seconds is not None:

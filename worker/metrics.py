@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 ATTEMPTS: Final = Counter("refunds_attempts_total", "Attempts by how they ended.", ["outcome", "reason", "service"])
 ATTEMPT_SECONDS: Final = Histogram(
@@ -19,6 +19,10 @@ ADOPTED: Final = Counter(
 CONFIRMED: Final = Counter("refunds_confirmed_total", "Credit memos that were read back.", ["shop"])
 MISMATCHES: Final = Counter(
     "refunds_mismatches_total", "Credit memos that are not what was asked for, by what is wrong with them.", ["kind"]
+)
+SHOP_LIMIT: Final = Gauge("refunds_shop_limit", "Calls at once that are allowed now, all workers together.", ["shop"])
+SHOP_BREAKER_OPEN: Final = Gauge(
+    "refunds_shop_breaker_open", "1 while nothing is sent to a shop that is away.", ["shop"]
 )
 PUBLISHED_AGAIN: Final = Counter("refunds_published_again_total", "Jobs whose message was lost.", ["lane"])
 

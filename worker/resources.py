@@ -13,14 +13,23 @@ import aiohttp
 from redis.asyncio import Redis
 
 from config.settings import Settings
-from config.shops import AdminCredentials, BearerCredentials, OAuth1Credentials, ShopSettings
+from config.shops import (
+    AdminCredentials,
+    BearerCredentials,
+    Credentials,
+    OAuth1Credentials,
+    ShopSettings,
+    reread,
+)
 from worker.crash import Crashes
 from worker.domain.plan import ShopRules
+from worker.guards.gate import Gate
 from worker.ledger.connection import connect
 from worker.ledger.ledger import Ledger
 from worker.magento.admin_token import AdminToken
 from worker.magento.auth import Auth, Bearer, OAuth1
 from worker.magento.client import Magento
+from worker.magento.reread import Reread
 from worker.magento.session import open_session
 
 
@@ -29,14 +38,14 @@ class Shop:
     """One configured Magento, ready to be called.
 
     Attributes:
-        slots: Calls of this process to the shop at once.
+        gate: Who may call it now: this process's part of the limits that all workers have in common.
         has_nonces: Whether our sends carry a nonce that the shop takes only once (OAuth 1.0a).
     """
 
     settings: ShopSettings
     magento: Magento
     rules: ShopRules
-    slots: asyncio.Semaphore
+    gate: Gate
     has_nonces: bool
 
 
@@ -46,9 +55,11 @@ class Resources:
 
     Attributes:
         worker: Name of this process in the ledger: host, pid and a random part, never used again.
-        in_flight: Jobs in hand of this process at once.
         draining: Set when the process shall stop: what was not sent yet goes back.
+        in_hand: What works on claimed jobs at this moment.
         orphans: Claims whose last move failed; the heartbeat gives them back.
+        held: Keys of the claims that this process knows of and has not concluded.
+        strangers: Keys that the ledger said we hold, at the last heartbeat, and we did not know of.
     """
 
     settings: Settings
@@ -56,11 +67,19 @@ class Resources:
     ledger: Ledger
     shops: Mapping[str, Shop]
     worker: str
-    in_flight: asyncio.Semaphore
     crashes: Crashes
     draining: asyncio.Event = field(default_factory=asyncio.Event)
+    in_hand: set[asyncio.Task[None]] = field(default_factory=set)
     orphans: list[tuple[str, int]] = field(default_factory=list)
+    held: set[str] = field(default_factory=set)
+    strangers: set[str] = field(default_factory=set)
     jitter: Callable[[], float] = random.random
+
+    def drain(self) -> None:
+        """Begin to stop: jobs that wait for a slot go back."""
+        self.draining.set()
+        for shop in self.shops.values():
+            shop.gate.close()
 
 
 @asynccontextmanager
@@ -73,9 +92,10 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
             settings=settings,
             redis=redis,
             ledger=Ledger(redis, lease_seconds=settings.lease_seconds),
-            shops={name: open_shop(shop, session) for name, shop in settings.shops.items()},
+            shops={
+                name: open_shop(shop, session, most=settings.chunk_concurrency) for name, shop in settings.shops.items()
+            },
             worker=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
-            in_flight=asyncio.Semaphore(settings.chunk_concurrency),
             crashes=Crashes.parse(settings.crash_point),
         )
     finally:
@@ -83,13 +103,15 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
         await redis.aclose()
 
 
-def open_shop(settings: ShopSettings, session: aiohttp.ClientSession) -> Shop:
-    """Make one shop callable."""
+def open_shop(settings: ShopSettings, session: aiohttp.ClientSession, *, most: int = 200) -> Shop:
+    """Make one shop callable; `most` is what this process does at once, whatever the shop allows."""
+    magento = Magento(settings, auth=_auth(settings), session=session)
+    requests = (lambda: magento.requests) if settings.rate_counts == "calls" else (lambda: 0)
     return Shop(
         settings=settings,
-        magento=Magento(settings, auth=_auth(settings), session=session),
+        magento=magento,
         rules=rules_of(settings),
-        slots=asyncio.Semaphore(settings.max_concurrency),
+        gate=Gate(most=min(settings.max_concurrency, most), requests=requests),
         has_nonces=settings.auth == "oauth1",
     )
 
@@ -104,7 +126,13 @@ def rules_of(settings: ShopSettings) -> ShopRules:
 
 
 def _auth(settings: ShopSettings) -> Auth:
-    match settings.credentials:
+    if not settings.secret_files:
+        return _scheme(settings, settings.credentials)
+    return Reread(settings.name, read=lambda: reread(settings), make=lambda found: _scheme(settings, found))
+
+
+def _scheme(settings: ShopSettings, credentials: Credentials) -> Auth:
+    match credentials:
         case OAuth1Credentials() as keys:
             return OAuth1(
                 consumer_key=keys.consumer_key,

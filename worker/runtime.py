@@ -5,6 +5,7 @@ inherit a loop. The loop also keeps the lease alive and runs upkeep.
 """
 
 import asyncio
+import math
 import os
 import threading
 from collections.abc import Callable, Coroutine
@@ -17,6 +18,7 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from worker.confirm import confirm
+from worker.guards.limits import Limits
 from worker.resources import Resources, opened
 from worker.upkeep.upkeep import Publish, Upkeep
 
@@ -24,6 +26,8 @@ T = TypeVar("T")
 log = structlog.get_logger("worker")
 #: How long opening the resources may take before the process gives up.
 _START_SECONDS: Final = 30.0
+#: How soon a heartbeat that failed is tried again: the lease must not end because Redis was away at a bad moment.
+_AWAY_SECONDS: Final = 0.25
 
 
 class Runtime:
@@ -41,6 +45,7 @@ class Runtime:
         self._loop = asyncio.new_event_loop()
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []
+        self._limits: list[Limits] = []
         self._thread = threading.Thread(target=self._loop.run_forever, name="refunds-loop", daemon=True)
         self._thread.start()
         self.resources: Resources = self.run(self._open, timeout_seconds=_START_SECONDS)
@@ -61,14 +66,14 @@ class Runtime:
 
     def drain(self) -> None:
         """Begin to stop: what was not sent goes back to the queue, calls that are under way end."""
-        self._loop.call_soon_threadsafe(self.resources.draining.set)
+        self._loop.call_soon_threadsafe(self.resources.drain)
 
     def close(self) -> None:
         """Stop the loop; claims that are still held are given back."""
         if not self._loop.is_running():
             return
         try:
-            self.run(self._close, timeout_seconds=10)
+            self.run(self._close, timeout_seconds=self._settings.shutdown_grace_seconds + 10)
         except (TimeoutError, RedisError, OSError) as error:
             log.warning("worker.close_failed", error=type(error).__name__)
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -78,6 +83,10 @@ class Runtime:
         r = await self._stack.enter_async_context(opened(self._settings))
         self._tasks.append(asyncio.create_task(heartbeat(r), name="heartbeat"))
         self._tasks.append(asyncio.create_task(confirm(r), name="confirm"))
+        for shop in r.shops.values():
+            limits = Limits(shop.gate, r.redis, shop.settings, worker=r.worker, lease_seconds=r.settings.lease_seconds)
+            self._limits.append(limits)
+            self._tasks.append(asyncio.create_task(limits.run(), name=f"limits {shop.settings.name}"))
         if self._with_upkeep:
             broker = Redis.from_url(str(self._settings.broker_url), socket_timeout=self._settings.redis_timeout_seconds)
             self._stack.push_async_callback(broker.aclose)
@@ -85,9 +94,14 @@ class Runtime:
         return r
 
     async def _close(self) -> None:
-        await cancel_surely(*self._tasks)
         r = self.resources
+        r.drain()
+        if r.in_hand:
+            await asyncio.wait(r.in_hand, timeout=self._settings.shutdown_grace_seconds)
+        await cancel_surely(*self._tasks, *r.in_hand)
         try:
+            for limits in self._limits:
+                await limits.leave()
             await give_back(r)
             if not await r.redis.scard(f"refunds:held:{r.worker}"):
                 await r.redis.zrem("refunds:workers", r.worker)
@@ -97,6 +111,7 @@ class Runtime:
 
 async def heartbeat(r: Resources) -> None:
     """Keep the lease alive, watch which Redis process answers, and give back what trouble left in our hands."""
+    is_away = False
     while True:
         try:
             await r.ledger.beat(r.worker)
@@ -105,9 +120,12 @@ async def heartbeat(r: Resources) -> None:
             if r.settings.wait_for_disk:
                 await r.ledger.learn_durability()
             await give_back(r)
+            is_away = False
         except (RedisError, OSError) as error:
-            log.warning("worker.heartbeat_failed", error=type(error).__name__)
-        await asyncio.sleep(r.settings.heartbeat_seconds)
+            if not is_away:
+                log.warning("worker.heartbeat_failed", error=type(error).__name__)
+            is_away = True
+        await asyncio.sleep(min(r.settings.heartbeat_seconds, _AWAY_SECONDS if is_away else math.inf))
 
 
 async def cancel_surely(*tasks: asyncio.Future[Any]) -> None:
@@ -119,8 +137,19 @@ async def cancel_surely(*tasks: asyncio.Future[Any]) -> None:
 
 
 async def give_back(r: Resources) -> None:
-    """Release claims whose last move failed: queued if surely not sent, else in doubt."""
+    """Release claims whose last move failed: queued if surely not sent, else in doubt.
+
+    And those that only the ledger knows of: the answer to a claim was lost, or Redis lost the record of its end. As
+    long as we live nobody else would take them. Two heartbeats in a row must see one, for a claim may be on its way.
+    """
     while r.orphans:
         key, fence = r.orphans[0]
         await r.ledger.release(key, fence)
         del r.orphans[0]
+    strangers = {str(key) for key in await r.redis.smembers(f"refunds:held:{r.worker}")} - r.held
+    for key in strangers & r.strangers:
+        entry = await r.ledger.find(key)
+        if entry is not None and entry.holder == r.worker:
+            log.warning("claim.given_back", key=key, state=entry.state)
+            await r.ledger.release(key, entry.fence)
+    r.strangers = strangers

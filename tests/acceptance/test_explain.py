@@ -84,3 +84,41 @@ def test_a_preflight_refusal_is_told_with_its_rule(stack: Stack):
     assert done.returncode == 1
     assert "REFUSED, nothing would be sent: item_not_on_order" in done.stdout
     assert "pre-flight rule 7" in done.stdout
+
+
+class TestQuote:
+    """`--live`: what Magento will make of a job."""
+
+    def test_it_is_shown_as_a_table(self, stack: Stack):
+        job = {"idempotency_key": "e-4", "order_id": 4, "full": True}
+        done = stack.refunds("explain", "-", "--live", input=json.dumps(job))
+        total = stack.shop("GET", "/rest/V1/orders/4")["base_grand_total"]
+        assert done.returncode == 0, done.stderr
+        assert "quote: what Magento will make of it" in done.stdout
+        assert "grand total" in done.stdout
+        assert f"{total:.2f}" in done.stdout.split("grand total", 1)[1].split("\n", 1)[0]
+
+    def test_it_is_in_the_json_too(self, stack: Stack):
+        job = {"idempotency_key": "e-5", "order_id": 4, "amount": "1.25"}
+        line = json.loads(stack.refunds("explain", "-", "--live", "--json", input=json.dumps(job)).stdout)
+        assert line["quote"]["grand_total"]["base"] == "1.25"
+        assert line["quote"]["lines"] == []
+
+    def test_a_plain_job_is_quoted_although_a_worker_would_not_read_it(self, stack: Stack):
+        item = stack.shop("GET", "/rest/V1/orders/4")["items"][0]
+        job = {"idempotency_key": "e-6", "order_id": 4, "items": [{"order_item_id": item["item_id"], "qty": 1}]}
+        line = json.loads(stack.refunds("explain", "-", "--live", "--json", input=json.dumps(job)).stdout)
+        assert line["looked_up_first"] == []
+        assert line["quote"]["lines"][0]["order_item_id"] == item["item_id"]
+
+    def test_a_plain_job_that_the_shop_would_refuse_says_so(self, stack: Stack):
+        job = {"idempotency_key": "e-7", "order_id": 4, "items": [{"order_item_id": 999_999, "qty": 1}]}
+        done = stack.refunds("explain", "-", "--live", input=json.dumps(job))
+        assert done.returncode == 1
+        assert "WOULD BE REFUSED by the shop: item_not_on_order" in done.stdout
+        assert "the order has left:" in done.stdout
+
+    def test_an_expectation_that_is_wrong_is_told(self, stack: Stack):
+        job = {"idempotency_key": "e-8", "order_id": 4, "amount": "1.25", "expected_total": "1.20"}
+        done = stack.refunds("explain", "-", "--live", input=json.dumps(job))
+        assert "expected_total_differs: 1.20 was expected, Magento would refund 1.25" in done.stdout

@@ -181,10 +181,10 @@ class Campaign:
 
     async def _accept(self, jobs: Sequence[Document], lane: str) -> None:
         documents = [json.dumps(job) for job in jobs]
-        while True:  # a producer that got no answer submits again; the keys make it harmless
+        answers = None
+        while answers is None:  # a producer that got no answer submits again; the keys make it harmless
             try:
                 answers = await accept(documents, self, self.enqueue, lane=lane, door="chaos")
-                break
             except (RedisError, OSError):
                 await asyncio.sleep(0.2)
         for job, answer in zip(jobs, answers, strict=True):
@@ -220,7 +220,7 @@ class Campaign:
         """Wait until every accepted job is settled or dead; False when the time is over."""
         async with asyncio.timeout(seconds) as limit:
             try:
-                while await self.done() < len(self.orders):
+                while await self.done() < len(self.orders):  # noqa: ASYNC110 - other processes set no event
                     await asyncio.sleep(0.2)
             except asyncio.CancelledError:
                 if not limit.expired():
@@ -236,12 +236,13 @@ class Campaign:
         return len(dead)
 
     async def _entries(self) -> dict[str, list[str | None]]:
-        keys, found = list(self.orders), {}
+        keys = list(self.orders)
+        found: dict[str, list[str | None]] = {}
         for start in range(0, len(keys), 1000):
             part = keys[start : start + 1000]
             async with self.redis.pipeline(transaction=False) as pipe:
                 for key in part:
-                    pipe.hmget(f"refunds:entry:{key}", ["state", "reason", "verdict"])
+                    _ = pipe.hmget(f"refunds:entry:{key}", ["state", "reason", "verdict"])
                 found |= dict(zip(part, await pipe.execute(), strict=True))
         return found
 

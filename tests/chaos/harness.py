@@ -225,7 +225,7 @@ class Storm:
             self._start("upkeep")
         async with self._background():
             await self._feed()
-            while await self._progress() < plan.jobs * 0.995 and self._has_time(began):
+            while await self._progress() < plan.jobs * 0.995 and self._has_time(began):  # noqa: ASYNC110
                 await asyncio.sleep(0.2)
             self.is_raging = False
             storm_seconds = time.monotonic() - began
@@ -261,7 +261,9 @@ class Storm:
 
     @contextlib.asynccontextmanager
     async def _background(self) -> AsyncIterator[None]:
-        tasks = [asyncio.create_task(work()) for work in (self._supervise, self._kill, self._lose_and_repeat, self._read)]
+        tasks = [
+            asyncio.create_task(work()) for work in (self._supervise, self._kill, self._lose_and_repeat, self._read)
+        ]
         try:
             yield
         finally:
@@ -324,7 +326,9 @@ class Storm:
         elif process.is_ours and code == -signal.SIGKILL:
             self.random_kills += 1
         elif self.is_raging or not process.is_ours:
-            self.problems.append(f"{process.log.name} ended by itself with {code}: {tail[-800:].decode(errors='replace')}")
+            self.problems.append(
+                f"{process.log.name} ended by itself with {code}: {tail[-800:].decode(errors='replace')}"
+            )
 
     def _correct(self) -> None:
         """Raise the odds of points that are hit too rarely for their share, lower those of the others."""
@@ -342,7 +346,7 @@ class Storm:
         wanted = round((1 - AT_POINTS) * self.plan.kills)
         moments = sorted(self._source.uniform(0, self.plan.jobs * 0.97) for _ in range(wanted))
         for moment in moments:
-            while self.done < moment:
+            while self.done < moment:  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             await asyncio.sleep(self._source.uniform(0, 0.3))
             if not self.is_raging:
@@ -358,7 +362,9 @@ class Storm:
         candidates = [process for process in self.alive if not process.is_ours]
         if self._source.random() < 0.9:
             try:
-                known = {int(name.split(":")[1]) for name in await self.campaign.redis.zrange("refunds:workers", 0, -1)}
+                known = {
+                    int(str(name).split(":")[1]) for name in await self.campaign.redis.zrange("refunds:workers", 0, -1)
+                }
             except RedisError:
                 known = set()
             candidates = [process for process in candidates if process.popen.pid in known] or candidates
@@ -370,7 +376,7 @@ class Storm:
             process.is_ours = True
             process.popen.terminate()
         deadline = time.monotonic() + 30
-        while any(process.is_ours for process in self.alive) and time.monotonic() < deadline:
+        while any(process.is_ours for process in self.alive) and time.monotonic() < deadline:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
 
     # --- messages ---------------------------------------------------------------------------------------------
@@ -409,4 +415,3 @@ def events(folder: Path, *names: str) -> Iterator[dict[str, Any]]:
                         event = json.loads(line)
                         if event.get("event") in names:
                             yield event
-

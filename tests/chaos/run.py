@@ -1,3 +1,4 @@
+# ruff: noqa: T201  # a command line prints
 """`make chaos`: run the storm in full, print its table, and fail if any promise was broken."""
 
 import argparse

@@ -41,7 +41,7 @@ def test_jobs_of_a_killed_worker_are_adopted_by_another(tmp_path: Path, record_p
         stack.end(killed, how=signal.SIGKILL)
         killed_at = time.time()
         stack.shop("POST", "/sandbox/faults", {})
-        stack.start_worker()
+        stack.start_process("worker", "worker")
 
         assert set(stack.settle(all_keys(30)).values()) == {"settled"}
         assert memos_by_key(stack) == dict.fromkeys(all_keys(30), 1)
@@ -62,7 +62,7 @@ def test_workers_that_die_at_the_worst_moments_refund_nothing_twice(tmp_path: Pa
             dying = stack.start_process("worker", "worker", env={"REFUNDS_CRASH_POINT": point})
             assert dying.wait(20) == -signal.SIGKILL
             assert f"crash.{point} " in stack.log_of("worker")
-        stack.start_worker()
+        stack.start_process("worker", "worker")
 
         assert set(stack.settle(all_keys(4)).values()) == {"settled"}
         assert memos_by_key(stack) == dict.fromkeys(all_keys(4), 1)

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
@@ -11,21 +13,22 @@ from worker.cli.documents import Numbered, documents, opened_input
 from worker.cli.examples import examples
 from worker.cli.failure import Exit
 from worker.cli.opening import settings_for_a_command
-from worker.cli.output import answer, answer_json, fields, pretty
+from worker.cli.output import answer, answer_json, answer_table, fields, pretty
 from worker.domain.decision import Rule
-from worker.domain.facts import needs
+from worker.domain.facts import Facts, needs, reasons_to_read
 from worker.domain.job import RefundJob, parse_job
 from worker.domain.key import marker
-from worker.domain.lines import PreflightRefusal
+from worker.domain.lines import PreflightRefusal, left_of
 from worker.domain.nonce import nonce_for
-from worker.domain.plan import ShopRules, plan, sketch
+from worker.domain.plan import Plan, ShopRules, plan, sketch
+from worker.domain.preflight import checked_quote, invoice_of
 from worker.domain.problems import InvalidJob
 from worker.domain.request import render_json
 from worker.domain.service import SERVICES
 from worker.intake.accept import check
 from worker.lookups import NotFound, read_facts
 from worker.magento.session import open_session
-from worker.resources import open_shop
+from worker.resources import open_shop, rules_of
 
 
 def register(cli: typer.Typer) -> None:
@@ -35,7 +38,7 @@ def register(cli: typer.Typer) -> None:
 
 def explain(
     file: Annotated[str, typer.Argument(metavar="FILE", help="JSON (one job) or JSONL (a job a line); - is stdin.")],
-    live: Annotated[bool, typer.Option("--live", help="Read the order too, and show the exact body.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Read the order too; show the exact body and a quote.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object per job.")] = False,
 ) -> None:
     """Say which Magento service does a job, with which body, by which rule; or what is wrong with it. Sends nothing."""
@@ -74,8 +77,10 @@ def _explain(numbered: Numbered, settings: Settings, *, live: bool) -> tuple[dic
 
 def _on_paper(numbered: Numbered, job: RefundJob, settings: Settings) -> dict[str, Any]:
     rule, path, body = sketch(job, _rules(job, settings))
-    looked_up = [need.value for need in needs(job)]
-    return {**_head(numbered, job, rule, path, body, settings), "looked_up_first": looked_up, "live": False}
+    policy = _rules(job, settings).preflight
+    looked_up = [need.value for need in reasons_to_read(job, policy, is_repeated=False)]
+    head = _head(numbered, job, rule, path, body, settings)
+    return {**head, "looked_up_first": looked_up, "live": False, "complete": not needs(job)}
 
 
 async def _live(numbered: Numbered, job: RefundJob, settings: Settings) -> tuple[dict[str, Any], Exit]:
@@ -84,20 +89,36 @@ async def _live(numbered: Numbered, job: RefundJob, settings: Settings) -> tuple
 
     async with open_session() as session:
         shop = open_shop(settings.shops[job.shop], session)
+        policy = shop.rules.preflight
+        why = [need.value for need in reasons_to_read(job, policy, is_repeated=False)]
         try:
-            facts = await read_facts(job, shop.magento, no_lock)
-            made = plan(job, facts, shop.rules)
+            facts = await read_facts(job, shop.magento, no_lock, preflight="never" if policy == "never" else "always")
+            made = plan(job, facts, shop.rules) if why else _as_sent_unread(job, facts, shop.rules)
         except PreflightRefusal as refusal:
             said = {"reason": refusal.reason, "rule": refusal.rule, "message": refusal.message}
         except NotFound as error:
             said = {"reason": error.reason, "rule": None, "message": error.message}
         else:
             head = _head(numbered, job, made.rule, made.request.path, made.request.body, settings)
-            looked_up = [need.value for need in needs(job)]
-            extra = {"looked_up_first": looked_up, "order_id": made.order_id, "live": True}
+            quoted = asdict(made.quote) if made.quote else None
+            extra = {"looked_up_first": why, "order_id": made.order_id, "live": True, "quote": quoted}
             return {**head, **extra}, Exit.DONE
         rule, path, body = sketch(job, shop.rules)
-        return {**_head(numbered, job, rule, path, body, settings), "live": True, "refused": said}, Exit.SOME_FAILED
+        refused = {**said, "before_the_call": bool(why)}
+        return {**_head(numbered, job, rule, path, body, settings), "live": True, "refused": refused}, Exit.SOME_FAILED
+
+
+def _as_sent_unread(job: RefundJob, facts: Facts | None, rules: ShopRules) -> Plan:
+    """Plan a job that a worker sends without a read, and quote exactly that call."""
+    made = plan(job, None, rules)
+    if facts is None:
+        return made
+    try:
+        quoted = checked_quote(job, made.request, facts, invoice_of(job, facts), rules.preflight)
+    except PreflightRefusal as refusal:
+        message = f"{refusal.message}; {left_of(facts.order)}"
+        raise PreflightRefusal(refusal.reason, message, rule=refusal.rule) from None
+    return replace(made, quote=quoted)
 
 
 def _head(
@@ -126,9 +147,7 @@ def _head(
 
 def _rules(job: RefundJob, settings: Settings) -> ShopRules:
     shop = settings.shops.get(job.shop)
-    if shop is None:
-        return ShopRules()
-    return ShopRules(offline_methods=shop.offline_methods, may_number_memos=shop.marker_increment_id)
+    return ShopRules() if shop is None else rules_of(shop)
 
 
 def _print(said: dict[str, Any]) -> None:
@@ -151,9 +170,34 @@ def _print(said: dict[str, Any]) -> None:
         answer(f"looked up first: {need}")
     if refused := said.get("refused"):
         by = f" (pre-flight rule {refused['rule']})" if refused["rule"] else ""
-        answer(f"REFUSED, nothing would be sent: {refused['reason']}: {refused['message']}{by}")
+        what = "REFUSED, nothing would be sent" if refused["before_the_call"] else "WOULD BE REFUSED by the shop"
+        answer(f"{what}: {refused['reason']}: {refused['message']}{by}")
         return
-    exact = "exact body" if said["live"] or not said["looked_up_first"] else "body (what is in <> is looked up)"
+    exact = "exact body" if said["live"] or said["complete"] else "body (what is in <> is looked up)"
     answer(f"{exact}:")
     answer(said["body_text"] if said["live"] else pretty(said["body"]))
+    if said["live"]:
+        _print_quote(said["quote"])
     answer()
+
+
+def _print_quote(quoted: dict[str, Any] | None) -> None:
+    """Print what Magento will make of the call: each line, what comes on top, the total; in one or two currencies."""
+    if quoted is None:
+        answer("no quote: the shop's settings, or totals of this order that are not computed here, forbid one")
+        return
+    base, order = quoted["base_currency"] or "BASE", quoted["currency"] or "ORDER"
+    currencies = [(base, "base")] if base == order else [(base, "base"), (order, "order")]
+    rows = [[what, count, *(amount[field] for _, field in currencies)] for what, count, amount in _amounts(quoted)]
+    answer("quote: what Magento will make of it")
+    answer_table(["what", "count", *(name for name, _ in currencies)], rows)
+
+
+def _amounts(quoted: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for line in quoted["lines"]:
+        yield f"{line['sku']} (line {line['order_item_id']})", f"{line['qty']:f}", line["row_total"]
+    for name in ("discount", "shipping", "tax", "adjustment_positive", "adjustment_negative"):
+        amount = quoted[name]
+        if amount["base"] or amount["order"]:
+            yield name.replace("_", " "), "", amount
+    yield "grand total", "", quoted["grand_total"]

@@ -35,12 +35,13 @@ def answer_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, ti
     console = Console(width=None if is_terminal else _WIDE, highlight=False, markup=False, emoji=False)
     table = Table(title=clean(title) or None, title_justify="left", box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold", justify="right" if column in _RIGHT else "left")
+        table.add_column(column, overflow="fold", justify="right" if column in _RIGHT or column.isupper() else "left")
     for row in rows:
         table.add_row(*(clean(str(cell)) for cell in row))
     console.print(table)
 
 
+#: Columns of numbers; those that are named by a currency too.
 _RIGHT: Final = frozenset({"line", "money", "count", "took"})
 
 

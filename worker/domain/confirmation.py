@@ -60,8 +60,10 @@ def mismatches(job: RefundJob, sent: Sent, memo: Document | None, marked: Sequen
 
 def facts_of(memo: Document | None, found: Sequence[Mismatch], *, is_marked: bool) -> dict[str, Any]:
     """Give what is kept of a confirmation."""
-    names = ("increment_id", "order_id", "invoice_id", "state", "base_grand_total", "grand_total")
-    kept = {name: memo[name] for name in names if memo.get(name) is not None} if memo else {}
+    given = memo or {}
+    names = ("increment_id", "order_id", "invoice_id", "state")
+    kept = {name: given[name] for name in names if given.get(name) is not None}
+    kept |= {name: cents(given[name]) for name in ("base_grand_total", "grand_total") if given.get(name) is not None}
     wrong = [{"kind": one.kind, "detail": one.detail} for one in found]
     return {**kept, "marker": is_marked} | ({"mismatches": wrong} if wrong else {})
 

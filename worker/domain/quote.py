@@ -1,7 +1,7 @@
 """What Magento will make of a call, computed from the order as it stands: the credit memo, or the refusal. Pure.
 
-The order and the invoice service compute the memo themselves (contract 3.1, 3.6); the two credit-memo services take
-it as it is given. `totals` and `refund_rules` restate the former; this module asks them, and gives amounts as `Decimal`.
+The order and the invoice service compute the memo themselves (contract 3.1, 3.6), which `totals` and `refund_rules`
+restate; the two credit-memo services take it as it is given.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

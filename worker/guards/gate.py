@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from worker.guards.allotment import Allotment, Ask
@@ -19,6 +19,8 @@ from worker.guards.signals import Signal
 LANES: Final = ("express", "bulk")
 #: A job that got no slot for so long goes back, in seconds, so that another worker may have better luck with it.
 _LONGEST_WAIT_SECONDS: Final = 60.0
+#: Slots that a busy process asks for beyond those that it needs now, so that the next jobs need not ask first.
+_SPARE_SLOTS: Final = 2
 #: How late a send time may be used, in seconds, if the gap to the next one is not longer: a bunch of late calls would
 #: make a second too full.
 _LATE_SECONDS: Final = 0.03
@@ -62,7 +64,7 @@ class Gate:
 
     Args:
         most: Slots of this process at most, whatever the shop allows.
-        requests: Counts all requests that this process made to the shop.
+        requests: Counts all requests that this process made to the shop, where look-ups count against its rate.
         hands: Jobs in hand, by lane.
         clock: Monotonic seconds; must be that of the loop.
     """
@@ -86,7 +88,8 @@ class Gate:
         self._times: deque[float] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._lines: dict[str, deque[_Waiter]] = {lane: deque() for lane in LANES}
-        self._started = self._counted = 0
+        self._started = self._charged = 0
+        self._is_scarce = False
         self._is_closed = False
 
     @classmethod
@@ -127,8 +130,8 @@ class Gate:
         waiter = _Waiter(lane if lane in self._lines else LANES[-1], may_look, self._clock())
         self._lines[waiter.lane].append(waiter)
         self._let_in()
-        if not waiter.future.done() and (self._asked is None or self._may_get_more()):
-            self.wake.set()
+        if not waiter.future.done() and not self._is_scarce:
+            self.wake.set()  # all that was wanted so far was given, so there may be more
         try:
             await waiter.future
         except asyncio.CancelledError:
@@ -158,11 +161,11 @@ class Gate:
         """Begin a question to the common limits. Until it is answered no more slots are used than it declares."""
         self._under_way.add(self._heard)
         self._heard = Heard()
-        requests = self._requests()
-        debt, self._counted = max(requests - self._counted - self._started, 0), requests
+        debt = max(self._requests() - self._started - self._charged, 0)
+        self._charged += debt
         self._under_way.debt += debt
-        self._started = 0
-        wanted = min(self._in_use + self.waiting, self._most)
+        busy = self._in_use + self.waiting
+        wanted = min(busy + _SPARE_SLOTS, self._most) if busy else 0
         sends = max(min(self.waiting, self._most) - len(self._times), 0)
         room = {lane: 0 if self._is_closed else hand.room for lane, hand in self.hands.items()}
         self._asked = Ask(wanted=wanted, in_use=self._in_use, sends=sends, room=room, **self._under_way.fields())
@@ -170,8 +173,10 @@ class Gate:
 
     def answer(self, allotment: Allotment) -> None:
         """Take the answer."""
+        asked = self._asked or Ask()
+        times = asked.sends if allotment.times is None else len(allotment.times)
+        self._is_scarce = not asked.wanted <= allotment.slots < self._most or times < asked.sends
         self.allotment, self._asked, self._under_way = allotment, None, Heard()
-        self._wanted_more = False
         if allotment.times is not None:
             self._times.extend(allotment.times)
         if allotment.is_open:
@@ -185,15 +190,8 @@ class Gate:
     def no_answer(self) -> None:
         """Go on with what the unanswered question declared, while the old allotment lasts."""
         if self._asked is not None:
-            slots = min(self.allotment.slots, self._asked.in_use)
-            self.allotment = Allotment(
-                slots=slots, times=self.allotment.times, gap_seconds=self.allotment.gap_seconds, until=self.allotment.until
-            )
+            self.allotment = replace(self.allotment, slots=min(self.allotment.slots, self._asked.in_use))
             self._asked = None
-
-    def _may_get_more(self) -> bool:
-        """Whether another question could bring more than the last answer did."""
-        return self._in_use + self.waiting <= self.allotment.slots + 1 or not self._in_use
 
     # --- letting in -----------------------------------------------------------------------------------------------
 

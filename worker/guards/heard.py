@@ -37,10 +37,8 @@ class Heard:
             self.seconds += latency_seconds
             self.measured += latency_seconds > 0
             return
-        self.bad += 1
+        self.bad += signal.is_slow
         self.retry_seconds = max(self.retry_seconds, signal.retry_after_seconds or 0.0)
-        if signal.kind is Kind.OVERLOADED:
-            return
         self.fails += 1
         self.trip = self.trip or signal.kind is Kind.TRIPPED
         self.alert = self.alert or signal.needs_people

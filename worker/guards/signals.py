@@ -9,12 +9,12 @@ from worker.domain.errors import InDoubt, NotSent, RefundError, Throttled, Unaut
 
 #: Told by whoever cannot do anything for us now: one of them is enough.
 _TRIPPING: Final = frozenset({"maintenance", "shop_misconfigured", "shop_redirects"})
-#: A shop that asks for this long a pause, in seconds, means all of us; a shorter one is for the call that came too early.
+#: A shop that asks for so long a pause, in seconds, means all of us; a shorter one is for the call that was too early.
 _LONG_PAUSE_SECONDS: Final = 5.0
 #: Our own doing: this process was suspended until it was too late to send.
 _OURS: Final = frozenset({"too_late"})
-#: Readings in doubt with which something before Magento says that the shop is not keeping up.
-_OVERLOADED: Final = frozenset({"bad_gateway", "unavailable"})
+#: Reasons that say that the shop does not keep up, and should get fewer calls at once.
+_SLOW: Final = frozenset({"rate_limited", "unavailable", "timeout", "answer_timeout", "connect_timeout"})
 
 
 class Kind(StrEnum):
@@ -22,9 +22,7 @@ class Kind(StrEnum):
 
     #: The shop worked on the call, whatever it decided.
     GOOD = "good"
-    #: The shop does not keep up: fewer calls at once from now on.
-    OVERLOADED = "overloaded"
-    #: As above, and the shop did nothing: several in a row open the breaker.
+    #: No answer, or one that says "not now": several in a row open the breaker.
     FAILED = "failed"
     #: Opens the breaker at once.
     TRIPPED = "tripped"
@@ -44,6 +42,11 @@ class Signal:
     reason: str = ""
     retry_after_seconds: float | None = None
     needs_people: bool = False
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the shop does not keep up."""
+        return self.reason in _SLOW
 
 
 GOOD: Final = Signal(kind=Kind.GOOD)
@@ -71,8 +74,8 @@ def of_reading(reading: Reading) -> Signal | None:
     match reading.kind:
         case AnswerClass.DONE | AnswerClass.REFUSED | AnswerClass.NONCE_USED:
             return GOOD
-        case AnswerClass.IN_DOUBT if reading.reason in _OVERLOADED:
-            return Signal(kind=Kind.OVERLOADED, reason=reading.reason)
+        case AnswerClass.IN_DOUBT if reading.reason in _SLOW:
+            return Signal(kind=Kind.FAILED, reason=reading.reason)
         case AnswerClass.IN_DOUBT:
             return None  # a fault with this job, or of the shop with this kind of job
         case AnswerClass.THROTTLED:

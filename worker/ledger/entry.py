@@ -121,3 +121,17 @@ class Claim:
     def fence(self) -> int:
         """The fence under which every move of this attempt is made."""
         return self.entry.fence
+
+
+def possibly_sent(entry: Entry, epoch_ms: int, *, after_loss: bool) -> int:
+    """Until when a send may have happened that this ledger does not know of; 0 when none can have.
+
+    Entries from before the last restart or failover may have lost their newest writes. After a data loss,
+    that is true of every key, also of those that are accepted now.
+    """
+    if entry.cleared_ms > epoch_ms > 0:
+        return 0
+    is_older = entry.accepted_ms <= epoch_ms  # in the very same ms: nobody knows which came first
+    if is_older or (after_loss and epoch_ms > 0):
+        return epoch_ms
+    return max(entry.accepted_ms, entry.sent_ms) if entry.look_first else 0

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from worker.domain.job import RefundJob
 from worker.domain.key import fingerprint
 from worker.domain.lifecycle import State
-from worker.ledger.entry import Claim, Entry
+from worker.ledger.entry import Claim, Entry, possibly_sent
 from worker.ledger.scripts import Moves
 
 LEDGER_KEY: Final = "refunds:ledger"
@@ -41,6 +41,10 @@ class StaleFence(Exception):
 
 class OrderBusy(Exception):
     """Another refund of the same order is in flight; this one waits in line, the claim must be given back."""
+
+
+class Paused(Exception):
+    """People have paused the job's shop or lane since the claim; nothing was sent, the claim must be given back."""
 
 
 @dataclass(frozen=True)
@@ -103,13 +107,18 @@ class Ledger:
 
     # --- one attempt ------------------------------------------------------------------------------------------
 
-    async def claim(self, keys: Sequence[str], *, worker: str, lane: str, message: int) -> list[Claim]:
-        """Take the right to attempt each key that is free and due; the others are left to whoever holds them.
+    async def claim(
+        self, keys: Sequence[str], *, worker: str, lane: str, message: int, full: Sequence[str] = ()
+    ) -> list[Claim]:
+        """Take the right to attempt each key that is free and due, and whose shop is called now; the others wait.
+
+        Args:
+            full: "<shop>/<lane>" of which this worker has too many in hand: they are parked.
 
         Raises:
             LedgerMissing: Nothing may be sent; the entries stay queued.
         """
-        answer = await self._move("claim", self._now(), worker, self._lease_ms, lane, message, *keys)
+        answer = await self._move("claim", self._now(), worker, self._lease_ms, lane, message, " ".join(full), *keys)
         if answer[0] == "no ledger":
             raise LedgerMissing
         now_ms, epoch_ms = int(answer[0]), int(answer[1])
@@ -117,7 +126,7 @@ class Ledger:
         for key, (verdict, *flat) in zip(keys, answer[3:], strict=True):
             if verdict == "claimed":
                 entry = Entry.read(key, dict(zip(flat[::2], flat[1::2], strict=True)))
-                claims.append(Claim(entry=entry, now_ms=now_ms, possibly_sent_ms=_possibly_sent(entry, epoch_ms,
+                claims.append(Claim(entry=entry, now_ms=now_ms, possibly_sent_ms=possibly_sent(entry, epoch_ms,
                                     after_loss=answer[2] == "after_loss")))  # fmt: skip
         return claims
 
@@ -148,12 +157,12 @@ class Ledger:
 
         Raises:
             OrderBusy: Another refund of the order is in flight.
+            Paused: The shop or lane was paused since the claim.
             StaleFence: The claim was lost.
         """
         order = f"{claim.entry.shop}:{order_id}"
         text = json.dumps(sent, separators=(",", ":"), default=str)
-        cleared = int(is_cleared)
-        args = (self._now(), claim.key, claim.fence, order, number, text, cleared)
+        args = (self._now(), claim.key, claim.fence, order, number, text, int(is_cleared))
         if self.waits_for_disk:
             _check(await self._move.on_disk("send", *args, timeout_ms=DISK_TIMEOUT_MS))
         else:
@@ -162,10 +171,7 @@ class Ledger:
     async def settle(
         self, claim: Claim, *, result: Mapping[str, Any], line: Mapping[str, Any], confirm: bool = False
     ) -> None:
-        """Record the final outcome under the key; it never changes again.
-
-        Args:
-            confirm: Whether the credit memo shall be read back (`worker.ledger.confirmations`).
+        """Record the final outcome under the key; it never changes again. `confirm`: read the memo back later.
 
         Raises:
             StaleFence: The claim was lost; whoever has it now will find the credit memo by its marker.
@@ -276,26 +282,14 @@ class Ledger:
         return cast("dict[str, str]", await self.redis.hgetall(LEDGER_KEY))
 
 
-def _possibly_sent(entry: Entry, epoch_ms: int, *, after_loss: bool) -> int:
-    """Until when a send may have happened that this ledger does not know of; 0 when none can have.
-
-    Entries from before the last restart or failover may have lost their newest writes. After a data loss,
-    that is true of every key, also of those that are accepted now.
-    """
-    if entry.cleared_ms > epoch_ms > 0:
-        return 0
-    is_older = entry.accepted_ms <= epoch_ms  # in the very same ms: nobody knows which came first
-    if is_older or (after_loss and epoch_ms > 0):
-        return epoch_ms
-    return max(entry.accepted_ms, entry.sent_ms) if entry.look_first else 0
-
-
 def _check(answer: str) -> None:
     match answer:
         case "ok" | "dead":
             return
         case "order busy":
             raise OrderBusy
+        case "paused":
+            raise Paused
         case "stale fence":
             raise StaleFence
         case _:

@@ -70,7 +70,7 @@ class OAuth1:
 
 @dataclass(frozen=True, kw_only=True)
 class Bearer:
-    """A token that never changes: an integration's, in shops that allow it (off by default since 2.4.4).
+    """An access token, sent as it is: an integration's, in shops that allow it (off by default since 2.4.4).
 
     It cannot carry a nonce, so Magento does not help against a second copy of a send.
     """

@@ -52,6 +52,8 @@ class Magento:
         if not watches_departures(session):
             raise ValueError("the session does not watch departures; make it with worker.magento.session.open_session")
         self.name = shop.name
+        #: Requests made so far, of every kind.
+        self.requests = 0
         self._root = f"{shop.base_url.rstrip('/')}/rest{f'/{shop.store_code}' if shop.store_code else ''}"
         self._timeout = aiohttp.ClientTimeout(
             total=shop.request_timeout_seconds,
@@ -87,6 +89,10 @@ class Magento:
         body = request.to_json()
         with translated(call, has_effect=True):
             return await self._exchange(call, hdrs.METH_POST, request.path, headers=headers, body=body)
+
+    async def ping(self) -> None:
+        """Make the smallest read that shows whether the shop works and lets us in."""
+        page_of(await self._get(f"/V1/creditmemos?{search_query([('entity_id', 'gt', '0')], page_size=1, page=1)}"))
 
     async def order(self, order_id: int) -> Document:
         """Read an order by entity id; raises `Refused` (`not_found`) when there is none."""
@@ -199,6 +205,7 @@ class Magento:
     async def _exchange(
         self, call: Call, method: str, path: str, *, headers: dict[str, str], body: bytes | None = None
     ) -> Answer:
+        self.requests += 1
         async with self._session.request(
             method,
             URL(self._root + path, encoded=True),  # as spelled: what is signed must be what is sent

@@ -5,6 +5,7 @@ from typing import Any
 
 from worker.domain.answers import Answer, AnswerClass, read_lookup
 from worker.domain.errors import NotSent, Refused, Throttled, Unauthorised, Unreadable
+from worker.magento.shape import shaped
 
 #: A JSON object of Magento: an order, an invoice, a credit memo, a comment. Numbers with a point are `Decimal`.
 Document = dict[str, Any]
@@ -42,11 +43,11 @@ def with_id(document: Document, asked_id: int) -> Document:
     """Give the document if it is the one that was asked for.
 
     Raises:
-        Unreadable: It has another id, or none.
+        Unreadable: It has another id, or none, or a part of it is not what it must be.
     """
     if id_of(document) != asked_id:
         raise Unreadable(f"asked for {asked_id}, got {document.get('entity_id')!r:.40}", reason="wrong_document")
-    return document
+    return shaped(document)
 
 
 def id_of(document: Document) -> int:
@@ -73,7 +74,7 @@ def page_of(envelope: Document) -> tuple[list[Document], int]:
     is_list = isinstance(items, list) and all(isinstance(item, dict) for item in items)
     if not is_list or isinstance(total, bool) or not isinstance(total, int) or total < 0:
         raise Unreadable("not the answer of a search", reason="unreadable_answer")
-    return list(items or ()), total
+    return [shaped(item) for item in items or ()], total
 
 
 def all_of(documents: Iterable[Document], field: str, allowed: Iterable[int]) -> list[Document]:

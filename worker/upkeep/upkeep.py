@@ -19,6 +19,7 @@ from config.settings import Settings
 from worker import metrics
 from worker.domain.crash_point import CrashPoint
 from worker.resources import Resources
+from worker.upkeep.probes import Probes
 
 log = structlog.get_logger("upkeep")
 
@@ -50,9 +51,16 @@ class Upkeep:
         self._r, self._publish, self._broker, self._clock = r, publish, broker, clock
         self._lost = {lane: LostMessages(r.settings.lost_message_seconds) for lane in _QUEUES}
         self._is_leading = False
+        self._probes = Probes(r)
 
     async def run(self) -> None:
         """Work until cancelled. Trouble with Redis is waited out."""
+        try:
+            await self._run()
+        finally:
+            await self._probes.stop()
+
+    async def _run(self) -> None:
         settings: Settings = self._r.settings
         is_away = False
         while True:
@@ -76,6 +84,7 @@ class Upkeep:
             return 0
         await self._adopt()
         await self._find_lost()
+        await self._probes.start_due()
         return await self.publish_due()
 
     async def _adopt(self) -> None:

@@ -20,7 +20,7 @@ import pytest
 from pydantic import SecretStr
 
 from worker.domain.answers import Answer
-from worker.domain.errors import InDoubt, NotSent, Refused, Throttled, Unauthorised, Unreadable
+from worker.domain.errors import InDoubt, NotSent, RefundError, Refused, Throttled, Unauthorised, Unreadable
 from worker.domain.request import MagentoRequest
 from worker.domain.service import Service
 from worker.magento.auth import AdminToken, Auth, Bearer, OAuth1
@@ -510,13 +510,83 @@ class TestLookups:
         with pytest.raises(Throttled):
             await self.read(opened, (404, {"message": "Request does not match any route."}), what="order", args=(5,))
 
-    @pytest.mark.parametrize("behave", [drop, half_a_body, hang, no_http], ids=lambda value: value.__name__)
+    @pytest.mark.parametrize(
+        "part",
+        [
+            {"items": "none"},
+            {"items": [["line"]]},
+            {"items": [{"item_id": "eleven"}]},
+            {"items": [{"item_id": 11, "qty_refunded": "two"}]},
+            {"base_total_paid": {"amount": 45}},
+            {"base_grand_total": "NaN"},
+            {"shipping_amount": [5]},
+            {"comments": [1]},
+            {"payment": "checkmo"},
+            {"payment": {"amount_refunded": "all"}},
+            {"extension_attributes": ["x"]},
+            {"order_id": "7"},
+        ],
+        ids=str,
+    )
+    async def test_a_document_with_parts_of_another_type_is_never_computed_with(
+        self, opened: AsyncExitStack, part: dict[str, object]
+    ):
+        for what in ("order", "invoice", "creditmemo"):
+            with pytest.raises(Unreadable, match=next(iter(part))):
+                await self.read(opened, (200, {"entity_id": 5, **part}), what=what, args=(5,))
+        found = {"items": [{"entity_id": 5, "order_id": 5, **part}], "total_count": 1}
+        with pytest.raises(Unreadable):
+            await self.read(opened, (200, found), what="creditmemos_of", args=(5,))
+
+    async def test_what_magento_leaves_out_or_writes_as_a_list_is_fine(self, opened: AsyncExitStack):
+        document: dict[str, object] = {
+            "entity_id": 5,
+            "items": None,
+            "payment": [],
+            "extension_attributes": [],
+            "base_total_paid": "45.0000",
+        }
+        assert await self.read(opened, (200, document), what="order", args=(5,)) == document
+
+    async def test_a_look_up_follows_no_redirect(self, opened: AsyncExitStack):
+        visits: list[str] = []
+
+        async def elsewhere(heard: Heard, writer: asyncio.StreamWriter) -> None:
+            visits.append("elsewhere")
+            await answering((200, {"entity_id": 5}))(heard, writer)
+
+        async with serving(elsewhere) as other:
+
+            async def redirect(_heard: Heard, writer: asyncio.StreamWriter) -> None:
+                there = f"http://127.0.0.1:{other.port}/rest/V1/orders/5"
+                writer.write(f"HTTP/1.1 307 X\r\nLocation: {there}\r\nContent-Length: 0\r\n\r\n".encode())
+                await writer.drain()
+
+            async with serving(redirect) as server:
+                client = await a_client(opened, server.port)
+                with pytest.raises(RefundError):
+                    await client.order(5)
+        assert not visits
+
+    @pytest.mark.parametrize(
+        "behave", [drop, half_a_body, hang, no_http, endless_body], ids=lambda value: value.__name__
+    )
     async def test_a_look_up_is_never_in_doubt(self, opened: AsyncExitStack, behave: Behaviour):
         async with serving(behave) as server:
             client = await a_client(opened, server.port, request_timeout_seconds=0.5)
 
             with pytest.raises(NotSent):
                 await client.creditmemos_of(5)
+
+    async def test_the_credit_memos_of_many_orders_are_read_at_once(self, opened: AsyncExitStack):
+        items = [*memos(1, order_id=5), *memos(2, 3, order_id=6)]
+        answer = (200, {"items": items, "total_count": 3})
+        assert ids_of(await self.read(opened, answer, what="creditmemos_of_orders", args=([5, 6],))) == [1, 2, 3]
+        assert await self.read(opened, (500, ""), what="creditmemos_of_orders", args=([],)) == []
+        with pytest.raises(Unreadable):
+            await self.read(opened, answer, what="creditmemos_of_orders", args=([5],))
+        with pytest.raises(ValueError, match="at most 100"):
+            await self.read(opened, answer, what="creditmemos_of_orders", args=(range(1, 102),))
 
     async def test_a_list_is_read_to_its_last_page(self, opened: AsyncExitStack):
         pages = [(200, {"items": memos(*range(n, n + 100)), "total_count": 250}) for n in (1, 101)]

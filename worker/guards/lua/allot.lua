@@ -27,10 +27,18 @@ end
 -- Below half a second a rise says more about our own machine than about a shop.
 local is_slow = heard_ms > 0 and latency > math.max(2 * baseline, 500)
 
+-- Strain: the share of bad answers among the last fifty or so. One now and then is nothing.
+local answers, strain = good + bad, tonumber(s.strain or '0')
+if answers > 0 then
+  local kept = 0.98 ^ answers
+  strain = strain * kept + (1 - kept) * bad / answers
+end
+local is_strained = bad > 0 and strain > 0.05
+
 -- The limit: down by a third at most once a second, up by a little every 2 s; after an outage it doubles up to what was
 -- sure before. A rising latency alone never takes more than three quarters.
-if bad > 0 or is_slow then
-  local floor = bad > 0 and 1 or math.min(limit, math.max(1, math.ceil(ceiling / 4)))
+if is_strained or is_slow then
+  local floor = is_strained and 1 or math.min(limit, math.max(1, math.ceil(ceiling / 4)))
   if now - tonumber(s.shrunk_ms or '0') >= 1000 then
     limit = math.max(floor, math.floor(limit * 0.7))
     redis.call('HSET', key, 'shrunk_ms', whole(now), 'grown_ms', whole(now), 'sure_limit', whole(limit))
@@ -71,7 +79,7 @@ if s.breaker ~= 'open' then
     limit = 1
   end
 end
-redis.call('HSET', key, 'limit', whole(limit), 'latency_ms', string.format('%.1f', latency),
+redis.call('HSET', key, 'limit', whole(limit), 'strain', string.format('%.4f', strain), 'latency_ms', string.format('%.1f', latency),
   'baseline_ms', string.format('%.1f', baseline), 'ceiling', a.ceiling, 'rate', a.rate, 'breaker', s.breaker or 'closed')
 
 -- Slots: what is in use stays, the rest is shared by what each living worker wants.
@@ -124,7 +132,8 @@ local granted = in_use
 if s.breaker ~= 'open' then
   local share = 0
   if wanted > 0 then share = fair_share() end
-  if wanted == 0 and rate == 0 and limit - others > limit / 2 then share = 1 end -- one to spare, for a lone job
+  -- One to spare, so that a lone job need not ask first; half of the slots, and one, stay for who wants them.
+  if wanting == 0 and rate == 0 and limit - others > math.max(1, limit / 2) then share = 1 end
   granted = math.max(in_use, math.min(share, limit - others))
 end
 redis.call('HSET', slots, a.worker, whole(granted) .. ' ' .. whole(wanted) .. ' ' .. whole(in_use))

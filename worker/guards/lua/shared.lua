@@ -1,5 +1,5 @@
 -- Shared by the moves of the guards; put before each script when it is loaded.
---   refunds:shop:<shop>          hash  limit, sure_limit, shrunk_ms, grown_ms: the limit in force and how it moves;
+--   refunds:shop:<shop>          hash  limit, sure_limit, shrunk_ms, grown_ms, strain: the limit in force and how it moves;
 --                                      latency_ms, baseline_ms; next_ms: when the next call may leave;
 --                                      breaker ("open" or "closed"), until_ms, opened_ms, openings, reason, fails,
 --                                      alerted; ceiling, rate: as the workers' settings say

@@ -1,11 +1,13 @@
 -- adopt: take over what dead workers held. Claimed entries are queued again, sent ones are in doubt from now on;
 --        an entry whose holder died three times is quarantined, so that it kills no fourth worker.
 -- ARGV[1] now_ms or ''   ARGV[2] lease_ms   ARGV[3] how many keys at most   ARGV[4] deaths that make a poison job
+--        While Redis itself was away nobody could beat: after its restart every worker has a whole lease to speak up.
 -- returns  {{key, state it was found in, worker, ms since the worker's last beat}, ...}
 local now = time_ms(ARGV[1])
 local room = tonumber(ARGV[3])
 local adopted = {}
 local ledger = redis.call('HMGET', 'refunds:ledger', 'epoch_ms', 'mode')
+if now - tonumber(ledger[1] or '0') < tonumber(ARGV[2]) then return adopted end
 
 -- Whether nothing can have been sent, also nothing of which this ledger lost the record.
 local function is_unsent(sends, accepted_ms, look_first)

@@ -12,6 +12,9 @@
 --   refunds:order_waiters:<..>  list    keys that wait for that order, each once
 --   refunds:unconfirmed:<shop>  zset    settled key -> time (ms) from which its credit memo is to be read back
 --   refunds:mismatches          zset    key -> time (ms) at which its credit memo was found to be another than asked
+--   refunds:parked:<shop>/<lane> zset   key -> time (ms) at which it was parked: waits for breaker, pause or its turn
+--   refunds:parked              set     "<shop>/<lane>" of those that are not empty
+--   refunds:pauses, refunds:shop:<shop>, refunds:room:<shop>/<lane>: of the guards, see worker/guards/lua/shared.lua
 --   refunds:dead                stream  dead letters; refunds:dead_index  hash  key -> id in the stream
 
 -- The time in ms: the server's, unless a test hands one in.
@@ -45,6 +48,28 @@ local function let_go(entry, key)
     redis.call('SREM', 'refunds:held:' .. holder, key)
     redis.call('HDEL', entry, 'holder')
   end
+end
+
+-- Whether people have paused a shop's lane.
+local function is_paused(shop, lane)
+  local found = redis.call('HMGET', 'refunds:pauses', 'all', 'shop:' .. shop, 'lane:' .. lane,
+    'shop:' .. shop .. '/lane:' .. lane)
+  return found[1] or found[2] or found[3] or found[4]
+end
+
+-- Whether jobs of a shop's lane wait now. A job in doubt may be looked at in a pause, but not while the shop is away.
+local function must_wait(shop, lane, state)
+  if redis.call('HGET', 'refunds:shop:' .. shop, 'breaker') == 'open' then return true end
+  return state ~= 'in_doubt' and is_paused(shop, lane)
+end
+
+-- Lay an entry that nobody holds aside, until its shop takes it.
+local function park(entry, key, shop, lane, now)
+  if redis.call('HGET', entry, 'state') ~= 'in_doubt' then move(entry, 'waiting') end
+  redis.call('ZREM', 'refunds:due', key)
+  redis.call('ZREM', 'refunds:queued:' .. lane, key)
+  redis.call('ZADD', 'refunds:parked:' .. shop .. '/' .. lane, 'NX', now, key)
+  redis.call('SADD', 'refunds:parked', shop .. '/' .. lane)
 end
 
 -- Free the order and wake the first that waits for it.

@@ -2,9 +2,11 @@
 -- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] fence   ARGV[4] order as <shop>:<entity id>
 -- ARGV[5] send number   ARGV[6] what is sent (JSON)
 -- ARGV[7] '1' when the shop was asked, and proved that no send happened that the ledger does not know of
--- returns  "ok" | "order busy" | "stale fence"
+-- returns  "ok" | "order busy" | "paused" | "stale fence"
 local entry = entry_of(ARGV[2])
 if not is_held(entry, ARGV[3]) then return 'stale fence' end
+local known = redis.call('HMGET', entry, 'shop', 'lane')
+if is_paused(known[1], known[2]) then return 'paused' end
 if not take_order(entry, ARGV[2], ARGV[4]) then return 'order busy' end
 local now = string.format('%d', time_ms(ARGV[1]))
 if redis.call('HGET', entry, 'sends') ~= ARGV[5] then redis.call('HSET', entry, 'first_ms', now, 'spent', 0) end
