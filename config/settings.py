@@ -123,12 +123,12 @@ class Settings(BaseSettings):
         why="A queued job whose lane moved on this long without it is published again. Too early costs only a message.",
     )
     upkeep_in_worker: bool = _setting(
-        True,
+        default=True,
         unit="true or false",
         why="Whether workers take part in upkeep. One process at a time acts; false needs a `refunds upkeep` process.",
     )
     wait_for_disk: bool = _setting(
-        True,
+        default=True,
         unit="true or false",
         why="Whether a send waits until its record is on disk (WAITAOF) where Redis does not fsync always: up to 1 s a "
         "job. With false, a crash of Redis costs look-ups instead.",

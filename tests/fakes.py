@@ -91,7 +91,7 @@ class FakeShop:
     broken: RefundError | None = None
     send_before: float | None = None
     stalled: asyncio.Event = field(default_factory=asyncio.Event)
-    gates: dict[str, asyncio.Event] = field(default_factory=dict)
+    gates: list[asyncio.Event] = field(default_factory=list)
     _nonces: dict[str, float] = field(default_factory=dict)
 
     async def send(
@@ -116,9 +116,10 @@ class FakeShop:
         if fate == "lost_after":
             raise InDoubt("dropped", reason="connection_lost")
         if fate == "stalled_after":
-            self.gates[idempotency_key] = asyncio.Event()
+            gate = asyncio.Event()
+            self.gates.append(gate)
             self.stalled.set()
-            await self.gates[idempotency_key].wait()
+            await gate.wait()
         return MASKED if fate == "error_after" else answer
 
     def arrive(self, call: Call) -> Answer:

@@ -126,7 +126,7 @@ async def work(claim: Claim, r: Resources) -> None:
             await _put_back(claim, why, r)
             return
         if ended is None:
-            await r.ledger.release(claim.key, claim.fence)
+            await r.ledger.release(claim.key, claim.token)
             return
         outcome, made = ended
         line = _line(claim, outcome, made, r, took_ms=int((time.monotonic() - began) * 1000))
@@ -135,16 +135,15 @@ async def work(claim: Claim, r: Resources) -> None:
     except StaleFence:
         log.warning("refund.claim_lost", key=claim.key, fence=claim.fence)
     except RedisError as error:
-        r.orphans.append((claim.key, claim.fence))
+        r.orphans.append((claim.key, claim.token, False))
         log.warning("ledger.away", key=claim.key, error=type(error).__name__)
     except asyncio.CancelledError:
-        r.orphans.append((claim.key, claim.fence))
+        r.orphans.append((claim.key, claim.token, False))
         raise
     except Exception as error:
-        r.orphans.append((claim.key, claim.fence))
+        r.orphans.append((claim.key, claim.token, True))
         sentry_sdk.capture_exception(error)
         log.exception("refund.attempt_failed", key=claim.key)
-        await asyncio.sleep(1)  # a fault of ours must not become a busy loop
     else:
         metrics.attempt_finished(line)
 
@@ -152,7 +151,7 @@ async def work(claim: Claim, r: Resources) -> None:
 async def _put_back(claim: Claim, why: NotNow, r: Resources) -> None:
     """Give a job back that got no slot. It was no attempt: its history says nothing of it."""
     if why.reason == "stopping":
-        await r.ledger.release(claim.key, claim.fence)
+        await r.ledger.release(claim.key, claim.token)
         return
     is_in_doubt = claim.entry.state is State.IN_DOUBT
     to = State.IN_DOUBT if is_in_doubt else State.WAITING
@@ -188,8 +187,14 @@ async def conclude(claim: Claim, outcome: Outcome, line: dict[str, Any], r: Reso
                 **outcome.fields,
             )
         case DeadLettered():
-            verdict, message = outcome.verdict.value, outcome.message
-            await r.ledger.bury(claim, reason=outcome.reason, verdict=verdict, message=message, line=line)
+            await r.ledger.bury(
+                claim,
+                reason=outcome.reason,
+                verdict=outcome.verdict.value,
+                message=outcome.message,
+                line=line,
+                is_spent=outcome.is_spent,
+            )
     level = log.warning if isinstance(outcome, DeadLettered) else log.info
     level("refund.attempt_finished", key=claim.key, shop=claim.entry.shop, **line)
 

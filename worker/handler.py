@@ -38,6 +38,8 @@ _ORDER_BUSY_SECONDS: Final = 5.0
 _UNAUTHORISED_SECONDS: Final = 2.0
 #: A job that was paused between claim and send comes back so soon, to be parked.
 _PAUSED_SECONDS: Final = 0.2
+#: A doubt whose order or invoice is gone from the shop goes to a human after this long, counted from the send.
+_ESCALATE_SECONDS: Final = 900.0
 #: Statuses with which Magento itself answers a refund: it has seen the nonce then. Others come from proxies.
 _MAGENTO_SAW_IT: Final = frozenset({200, 400, 404, 500})
 
@@ -276,7 +278,8 @@ def _refused(a: Attempt, reading: Reading) -> Outcome:
             )
         if a.job.online:
             return DeadLettered(reason="outcome_unknown", verdict=Verdict.UNKNOWN, message=reading.message)
-    return DeadLettered(reason=reading.reason, verdict=Verdict.REFUSED, message=reading.message)
+    is_spent = a.status in _MAGENTO_SAW_IT
+    return DeadLettered(reason=reading.reason, verdict=Verdict.REFUSED, message=reading.message, is_spent=is_spent)
 
 
 def _done(a: Attempt, reading: Reading) -> Outcome:
@@ -339,7 +342,7 @@ def _of_refusal(a: Attempt, refusal: PreflightRefusal) -> Outcome:
 
 
 def _not_found(a: Attempt, error: Refused) -> Outcome:
-    if a.entry.state is State.IN_DOUBT:
+    if a.entry.state is State.IN_DOUBT and a.server_ms() - a.entry.sent_ms < _ESCALATE_SECONDS * 1000:
         return _again(a.entry, error.reason, error.message, 30.0)
     return DeadLettered(reason=error.reason, verdict=_verdict_of(a.claim), message=error.message)
 

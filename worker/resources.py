@@ -70,7 +70,7 @@ class Resources:
     crashes: Crashes
     draining: asyncio.Event = field(default_factory=asyncio.Event)
     in_hand: set[asyncio.Task[None]] = field(default_factory=set)
-    orphans: list[tuple[str, int]] = field(default_factory=list)
+    orphans: list[tuple[str, str, bool]] = field(default_factory=list)
     held: set[str] = field(default_factory=set)
     strangers: set[str] = field(default_factory=set)
     jitter: Callable[[], float] = random.random

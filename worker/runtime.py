@@ -100,9 +100,9 @@ class Runtime:
             await asyncio.wait(r.in_hand, timeout=self._settings.shutdown_grace_seconds)
         await cancel_surely(*self._tasks, *r.in_hand)
         try:
+            await give_back(r)
             for limits in self._limits:
                 await limits.leave()
-            await give_back(r)
             if not await r.redis.scard(f"refunds:held:{r.worker}"):
                 await r.redis.zrem("refunds:workers", r.worker)
         finally:
@@ -143,13 +143,13 @@ async def give_back(r: Resources) -> None:
     long as we live nobody else would take them. Two heartbeats in a row must see one, for a claim may be on its way.
     """
     while r.orphans:
-        key, fence = r.orphans[0]
-        await r.ledger.release(key, fence)
+        key, token, is_fault = r.orphans[0]
+        await r.ledger.release(key, token, is_fault=is_fault)
         del r.orphans[0]
     strangers = {str(key) for key in await r.redis.smembers(f"refunds:held:{r.worker}")} - r.held
     for key in strangers & r.strangers:
         entry = await r.ledger.find(key)
         if entry is not None and entry.holder == r.worker:
             log.warning("claim.given_back", key=key, state=entry.state)
-            await r.ledger.release(key, entry.fence)
+            await r.ledger.release(key, entry.token)
     r.strangers = strangers

@@ -29,9 +29,9 @@ class Common:
 
     async def ask(self, ask: Ask = BUSY, *, worker: str = "w1", after: float = 0.0, **changes: Any) -> Allotment:
         self.clock.pass_seconds(after)
-        head = {"now": self.clock.ms, "shop": "default", "worker": worker, "lease_ms": 10_000}
+        head: dict[str, str | float] = {"now": self.clock.ms, "shop": "default", "worker": worker, "lease_ms": 10_000}
         head |= {"ceiling": self.ceiling, "rate": self.rate}
-        pairs = [part for pair in head.items() for part in pair] + replace(ask, **changes).pairs()
+        pairs = [*(part for pair in head.items() for part in pair), *replace(ask, **changes).pairs()]
         answer = await Moves(self.redis)("allot", *pairs)
         return Allotment.read(answer, has_rate=self.rate > 0, at=self.clock.ms / 1000, lease_seconds=10)
 
@@ -208,7 +208,7 @@ class TestBreaker:
         assert limits == [2, 4, 8, 14, 14]
 
     async def test_people_are_told_once_until_the_shop_has_let_us_in_again(self, common: Common):
-        news = {"fails": 1, "trip": True, "alert": True, "reason": "bad_credentials"}
+        news: dict[str, Any] = {"fails": 1, "trip": True, "alert": True, "reason": "bad_credentials"}
         assert (await common.ask(**news)).event == "alert"
         await common.probed()
         assert (await common.ask(**news)).event == "opened"

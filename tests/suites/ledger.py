@@ -12,7 +12,7 @@ from tests.factories import a_job
 from worker.domain.lifecycle import State
 from worker.intake.accept import stored
 from worker.ledger.entry import Claim, Entry
-from worker.ledger.ledger import Ledger, LedgerMissing, OrderBusy, Receipt, StaleFence
+from worker.ledger.ledger import MAX_FAULTS, STRAY_DEATHS, Ledger, LedgerMissing, OrderBusy, Receipt, StaleFence
 
 LEASE_SECONDS = 10
 LINE = {"outcome": "tested"}
@@ -203,7 +203,7 @@ class LedgerPromises:
         await bench.claim(worker="w2")
         before = await bench.entry()
 
-        await bench.ledger.release("k", stale.fence)
+        await bench.ledger.release("k", stale.token)
 
         assert await bench.entry() == before
 
@@ -377,8 +377,8 @@ class LedgerPromises:
 
     async def test_a_released_claim_is_queued_when_nothing_was_sent_and_in_doubt_when_it_was(self, bench: Bench):
         unsent, sent = await bench.accepted_and_claimed("unsent"), await bench.sent("sent")
-        await bench.ledger.release("unsent", unsent.fence)
-        await bench.ledger.release("sent", sent.fence)
+        await bench.ledger.release("unsent", unsent.token)
+        await bench.ledger.release("sent", sent.token)
 
         assert await bench.state("unsent") is State.QUEUED
         assert await bench.state("sent") is State.IN_DOUBT
@@ -388,7 +388,7 @@ class LedgerPromises:
     async def test_a_released_claim_frees_its_order_when_nothing_was_sent(self, bench: Bench):
         claim = await bench.accepted_and_claimed()
         await bench.ledger.lock(claim, order_id=7)
-        await bench.ledger.release("k", claim.fence)
+        await bench.ledger.release("k", claim.token)
 
         await bench.ledger.lock(await bench.accepted_and_claimed("other"), order_id=7)
 
@@ -415,9 +415,11 @@ class LedgerPromises:
         assert (await bench.entry("sent")).deaths == 1
         assert await bench.ledger.adopt() == []
 
-    async def _die(self, bench: Bench, times: int) -> None:
+    async def _die(self, bench: Bench, times: int, *, is_under_way: bool = True) -> None:
         for number in range(times):
-            await bench.claim(worker=f"w{number}")
+            claim = await bench.claim(worker=f"w{number}")
+            if is_under_way:
+                await bench.ledger.lock(claim, order_id=1)
             bench.clock.pass_seconds(LEASE_SECONDS)
             await bench.ledger.adopt()
 
@@ -429,6 +431,36 @@ class LedgerPromises:
         (letter,) = await bench.letters()
 
         assert (letter["reason"], letter["verdict"]) == ("poison", "not_sent")
+
+    async def test_a_job_that_only_waited_in_the_hands_of_dead_workers_is_innocent(self, bench: Bench):
+        await bench.accept("k")
+        await self._die(bench, STRAY_DEATHS - 1, is_under_way=False)
+        assert await bench.state() is State.QUEUED
+        await self._die(bench, 1, is_under_way=False)
+
+        assert [letter["reason"] for letter in await bench.letters()] == ["poison"]
+
+    async def test_a_job_on_which_we_fail_again_and_again_goes_to_a_human(self, bench: Bench):
+        await bench.accept("k")
+        for number in range(MAX_FAULTS):
+            claim = await bench.claim(worker=f"w{number}")
+            await bench.ledger.release("k", claim.token, is_fault=True)
+            bench.clock.pass_seconds(2 ** (number + 1))
+        (letter,) = await bench.letters()
+
+        assert (letter["reason"], letter["verdict"]) == ("internal_error", "not_sent")
+
+    async def test_a_fence_that_was_given_out_twice_lets_only_the_newer_holder_write(self, bench: Bench):
+        """A Redis that lost its newest writes counts fences from where it was."""
+        await bench.accept("k")
+        old = await bench.claim(worker="w1")
+        await bench.ledger.redis.hset("refunds:entry:k", mapping={"fence": 0})
+        await bench.ledger.redis.hdel("refunds:entry:k", "holder")
+        new = await bench.claim(worker="w2")
+
+        assert old.fence == new.fence
+        with pytest.raises(StaleFence):
+            await bench.ledger.lock(old, order_id=1)
 
     async def test_poison_that_may_have_been_sent_before_a_restart_is_unknown(self, bench: Bench):
         await bench.accept("k")
@@ -503,7 +535,7 @@ class LedgerPromises:
         bench.clock.pass_seconds(60)
         claim = await bench.accepted_and_claimed()
         assert claim.possibly_sent_ms == bench.clock.ms - 60_000
-        await bench.ledger.release("k", claim.fence)
+        await bench.ledger.release("k", claim.token)
 
         assert await bench.ledger.initialise("trust") == "trusted"
         assert (await bench.claim()).possibly_sent_ms == 0

@@ -123,7 +123,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.shop.orders[8] = an_order(entity_id=8, increment_id="000000108")
         self.ledger = WatchedLedger(self.redis, lease_seconds=10, now_ms=lambda: self.now)
         self.broker: list[tuple[int, list[str]]] = []
-        self.suspended: list[tuple[asyncio.Task[None], dict[str, int]]] = []
+        self.suspended: list[tuple[asyncio.Task[None], dict[str, int], list[asyncio.Event]]] = []
         self.saved: dict[str, Any] | None = None
         self.memo_of: dict[str, int] = {}
         self.names = 0
@@ -207,6 +207,7 @@ class LedgerMachine(RuleBasedStateMachine):
     ) -> None:
         self.shop.fates.extend(fates)
         self.shop.stalled.clear()
+        self.shop.gates.clear()
         if crash is not None:
             self.worker = self._new_worker(crash)
         await self.ledger.beat(self.worker.worker)
@@ -229,7 +230,7 @@ class LedgerMachine(RuleBasedStateMachine):
         else:
             held: Any = await self.redis.smembers(f"refunds:held:{self.worker.worker}")
             fences = {key: int(self.ledger.watch.entries[key]["fence"]) for key in held}
-            self.suspended.append((task, fences))
+            self.suspended.append((task, fences, list(self.shop.gates)))
             self.worker = self._new_worker(None)
 
     @precondition(lambda self: self.suspended)
@@ -239,15 +240,14 @@ class LedgerMachine(RuleBasedStateMachine):
         self.run(self._resume())
 
     async def _resume(self) -> None:
-        task, fences = self.suspended.pop(0)
+        task, fences, gates = self.suspended.pop(0)
         stale = {
             key: entry
             for key, entry in self.ledger.watch.entries.items()
             if key in fences and int(entry["fence"]) != fences[key]
         }
-        for key in fences:
-            if key in self.shop.gates:
-                self.shop.gates.pop(key).set()
+        for gate in gates:
+            gate.set()
         with suppress(ProcessDied):
             await task
         for key, entry in stale.items():

@@ -60,7 +60,7 @@ def needs(job: RefundJob) -> tuple[Need, ...]:
     goodwill = not memo and not job.items and not job.full
     asked = {
         Need.ORDER_NUMBER: job.order_number is not None,
-        Need.INVOICE: not memo and job.invoice_id is not None and not (job.online and job.order_id),
+        Need.INVOICE: not memo and job.invoice_id is not None,
         Need.SINGLE_INVOICE: not memo and job.online and job.invoice_id is None,
         Need.FULL: job.full,
         Need.SKU: any(line.sku is not None for line in job.items or ()),

@@ -61,11 +61,16 @@ class Deferred:
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLettered:
-    """It will not succeed by itself."""
+    """It will not succeed by itself.
+
+    Attributes:
+        is_spent: Whether the shop has used up the send number; a replay then takes the next one.
+    """
 
     reason: str
     verdict: Verdict
     message: str
+    is_spent: bool = False
 
 
 Outcome = Settled | Deferred | DeadLettered

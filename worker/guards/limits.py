@@ -78,6 +78,11 @@ class Limits:
                 if not is_away:
                     log.warning("limits.away", shop=self._shop.name, error=type(error).__name__)
                 is_away = True
+            except Exception as error:
+                self._gate.no_answer()
+                sentry_sdk.capture_exception(error)
+                log.exception("limits.failed", shop=self._shop.name)
+                await asyncio.sleep(_IDLE_SECONDS)
             await asyncio.sleep(_LEAST_SECONDS)
             try:
                 await asyncio.wait_for(self._gate.wake.wait(), self._pause_seconds())

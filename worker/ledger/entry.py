@@ -20,7 +20,7 @@ class Entry:
         first_ms: When this send number was used first: the shop keeps its nonce for 120 minutes from then.
         looks: How often the shop was asked about the send in doubt.
         tries: How often the job was deferred without a send since the last one.
-        deaths: How many workers died while they held it.
+        deaths: How many workers died while their attempt at it was under way.
         calls: How many sends ended in doubt.
         is_spent: Whether the shop proved that it saw the last nonce, so that this send number cannot come again.
         if_absent: What to do when the credit memo is proven absent: `resend` or `refuse`.
@@ -92,6 +92,11 @@ class Entry:
             **{name: fields[name] for name in texts if name in fields},  # type: ignore[arg-type]
         )
 
+    @property
+    def token(self) -> str:
+        """Under what its holder writes: the fence and the worker's name."""
+        return f"{self.fence}@{self.holder}"
+
     def document(self) -> dict[str, Any]:
         """The job document as stored, not validated."""
         document = json.loads(self.doc)
@@ -119,8 +124,13 @@ class Claim:
 
     @property
     def fence(self) -> int:
-        """The fence under which every move of this attempt is made."""
+        """Number of this claim."""
         return self.entry.fence
+
+    @property
+    def token(self) -> str:
+        """What every move of this attempt is made under: the fence and the worker that holds it."""
+        return self.entry.token
 
 
 def possibly_sent(entry: Entry, epoch_ms: int, *, after_loss: bool) -> int:

@@ -23,6 +23,10 @@ DEAD_STREAM: Final = "refunds:dead"
 DISK_TIMEOUT_MS: Final = 5000
 #: A job whose holder died this often is quarantined as `poison`.
 POISON_DEATHS: Final = 3
+#: After so many faults of our own on one job (each with a growing delay) a human must look: `internal_error`.
+MAX_FAULTS: Final = 8
+#: The same for a job that only waited in the hands of workers that died.
+STRAY_DEATHS: Final = 20
 
 
 class LedgerMissing(Exception):
@@ -137,7 +141,7 @@ class Ledger:
             OrderBusy: Another refund of the order is in flight.
             StaleFence: The claim was lost.
         """
-        _check(await self._move("lock", claim.key, claim.fence, f"{claim.entry.shop}:{order_id}"))
+        _check(await self._move("lock", claim.key, claim.token, f"{claim.entry.shop}:{order_id}"))
 
     async def send(
         self,
@@ -162,7 +166,7 @@ class Ledger:
         """
         order = f"{claim.entry.shop}:{order_id}"
         text = json.dumps(sent, separators=(",", ":"), default=str)
-        args = (self._now(), claim.key, claim.fence, order, number, text, int(is_cleared))
+        args = (self._now(), claim.key, claim.token, order, number, text, int(is_cleared))
         if self.waits_for_disk:
             _check(await self._move.on_disk("send", *args, timeout_ms=DISK_TIMEOUT_MS))
         else:
@@ -176,7 +180,7 @@ class Ledger:
         Raises:
             StaleFence: The claim was lost; whoever has it now will find the credit memo by its marker.
         """
-        head = (self._now(), claim.key, claim.fence, _json(result), _json(line))
+        head = (self._now(), claim.key, claim.token, _json(result), _json(line))
         answer = await self._move("settle", *head, int(confirm))
         if answer == "stale fence":
             raise StaleFence
@@ -199,23 +203,41 @@ class Ledger:
         pairs = [part for pair in fields.items() for part in pair]
         keep = "keep" if keep_order else "free"
         delay_ms = int(delay_seconds * 1000)
-        head = (self._now(), claim.key, claim.fence, to.value, delay_ms, keep, _json(line) if line else "")
+        head = (self._now(), claim.key, claim.token, to.value, delay_ms, keep, _json(line) if line else "")
         _check(await self._move("defer", *head, *pairs))
 
-    async def release(self, key: str, fence: int) -> None:
-        """Give a claim back after trouble of our own: queued if nothing was sent, else in doubt."""
-        await self._move("release", self._now(), key, fence)
+    async def release(self, key: str, token: str, *, is_fault: bool = False) -> None:
+        """Give a claim back after trouble: queued if nothing was sent, else in doubt.
 
-    async def bury(self, claim: Claim, *, reason: str, verdict: str, message: str, line: Mapping[str, Any]) -> None:
+        Args:
+            key: The idempotency key.
+            token: The claim's token.
+            is_fault: Whether a fault of our own was the cause: the job comes again later each time, and after
+                `MAX_FAULTS` it becomes a dead letter `internal_error`.
+        """
+        await self._move("release", self._now(), key, token, int(is_fault), MAX_FAULTS)
+
+    async def bury(  # noqa: PLR0913 - each is one fact of a dead letter
+        self,
+        claim: Claim,
+        *,
+        reason: str,
+        verdict: str,
+        message: str,
+        line: Mapping[str, Any],
+        is_spent: bool = False,
+    ) -> None:
         """Make the job a dead letter: it will not succeed by itself.
 
         Args:
             verdict: `not_sent`, `refused` or `unknown`: whether money may have moved.
+            is_spent: Whether the shop has used up this send number, so that a replay takes the next one.
 
         Raises:
             StaleFence: The claim was lost.
         """
-        _check(await self._move("bury", self._now(), claim.key, claim.fence, reason, verdict, message, _json(line)))
+        words = (reason, verdict, message, _json(line), int(is_spent))
+        _check(await self._move("bury", self._now(), claim.key, claim.token, *words))
 
     # --- doors and people -------------------------------------------------------------------------------------
 
@@ -245,7 +267,7 @@ class Ledger:
 
     async def adopt(self, *, at_most: int = 500) -> list[tuple[str, str, str, int]]:
         """Take over what dead workers held; gives (key, state found, worker, ms since its last beat)."""
-        adopted = await self._move("adopt", self._now(), self._lease_ms, at_most, POISON_DEATHS)
+        adopted = await self._move("adopt", self._now(), self._lease_ms, at_most, POISON_DEATHS, STRAY_DEATHS)
         return [(key, state, worker, int(ms)) for key, state, worker, ms in adopted]
 
     async def publish(self, *, at_most: int = 100) -> list[tuple[str, int, list[str]]]:

@@ -65,7 +65,7 @@ if s.breaker ~= 'open' then
   if good > 0 then
     s.fails, s.openings = '0', '0'
     redis.call('HSET', key, 'openings', 0)
-    if fails == 0 and a.trip == '' then redis.call('HSET', key, 'alerted', 0) end
+    if fails == 0 and a.trip ~= '1' then redis.call('HSET', key, 'alerted', 0) end
   end
   s.fails = whole(tonumber(s.fails or '0') + fails)
   redis.call('HSET', key, 'fails', s.fails)

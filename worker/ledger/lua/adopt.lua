@@ -1,6 +1,7 @@
 -- adopt: take over what dead workers held. Claimed entries are queued again, sent ones are in doubt from now on;
---        an entry whose holder died three times is quarantined, so that it kills no fourth worker.
--- ARGV[1] now_ms or ''   ARGV[2] lease_ms   ARGV[3] how many keys at most   ARGV[4] deaths that make a poison job
+--        an entry whose attempt was under way when its holder died is quarantined at the third time, so that it kills
+--        no fourth worker; one that only waited in a dead worker's hand is innocent, and quarantined much later.
+-- ARGV[1] now_ms or ''   ARGV[2] lease_ms   ARGV[3] how many keys at most   ARGV[4] deaths that make a poison job   ARGV[5] deaths of its holder while it waited that make one
 --        While Redis itself was away nobody could beat: after its restart every worker has a whole lease to speak up.
 -- returns  {{key, state it was found in, worker, ms since the worker's last beat}, ...}
 local now = time_ms(ARGV[1])
@@ -20,15 +21,17 @@ for _, worker in ipairs(redis.call('ZRANGEBYSCORE', 'refunds:workers', '-inf', n
   local beat = tonumber(redis.call('ZSCORE', 'refunds:workers', worker))
   for _, key in ipairs(redis.call('SRANDMEMBER', held, room)) do
     local entry = entry_of(key)
-    local known = redis.call('HMGET', entry, 'state', 'holder', 'sends', 'accepted_ms', 'look_first')
+    local known = redis.call('HMGET', entry, 'state', 'holder', 'sends', 'accepted_ms', 'look_first', 'order')
     redis.call('SREM', held, key)
     room = room - 1
     if known[2] == worker then
       redis.call('HDEL', entry, 'holder')
       redis.call('HINCRBY', entry, 'fence', 1)
-      local deaths = redis.call('HINCRBY', entry, 'deaths', 1)
+      local is_under_way = known[1] == 'sent' or (known[1] == 'claimed' and known[6])
+      local deaths = redis.call('HINCRBY', entry, is_under_way and 'deaths' or 'strays', 1)
+      local limit = tonumber(is_under_way and ARGV[4] or ARGV[5])
       table.insert(adopted, { key, known[1], worker, string.format('%d', now - beat) })
-      if deaths >= tonumber(ARGV[4]) and known[1] == 'claimed' then
+      if deaths >= limit and known[1] == 'claimed' then
         local verdict = is_unsent(known[3], known[4], known[5]) and 'not_sent' or 'unknown'
         free_order(entry, key, now)
         bury(entry, key, now, 'poison', verdict, 'the worker that held this job died ' .. deaths .. ' times')

@@ -1,6 +1,7 @@
 -- bury: make an entry a dead letter; its order is free again.
--- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] fence   ARGV[4] reason code
+-- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] token of the claim   ARGV[4] reason code
 -- ARGV[5] verdict: "not_sent" | "refused" | "unknown"   ARGV[6] Magento's words   ARGV[7] history line (JSON)
+-- ARGV[8] '1' when the shop has used up the send number
 -- returns  "dead" | "stale fence"
 local key, entry = ARGV[2], entry_of(ARGV[2])
 if not is_held(entry, ARGV[3]) then return 'stale fence' end
@@ -8,5 +9,6 @@ local now = time_ms(ARGV[1])
 note(entry, ARGV[7])
 free_order(entry, key, now)
 let_go(entry, key)
+if ARGV[8] == '1' then redis.call('HSET', entry, 'spent', 1) end
 bury(entry, key, now, ARGV[4], ARGV[5], ARGV[6])
 return 'dead'

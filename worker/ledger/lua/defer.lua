@@ -1,5 +1,5 @@
 -- defer: give the claim back and come again later; nothing is decided yet.
--- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] fence   ARGV[4] to: "queued" | "waiting" | "in_doubt"
+-- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] token of the claim   ARGV[4] to: "queued" | "waiting" | "in_doubt"
 -- ARGV[5] delay_ms   ARGV[6] "keep" or "free" the order   ARGV[7] history line (JSON) or ''
 -- ARGV[8..] field, value pairs to keep with the entry
 -- returns  "ok" | "stale fence"

@@ -35,10 +35,11 @@ local function move(entry, to)
   redis.call('HSET', entry, 'state', to)
 end
 
--- Whether the caller still holds the entry: a stale fence never writes.
-local function is_held(entry, fence)
+-- Whether the caller still holds the entry: a stale fence never writes. The token is <fence>@<worker>, because a Redis
+-- that lost its newest writes gives the same fence out a second time.
+local function is_held(entry, token)
   local now = redis.call('HMGET', entry, 'fence', 'holder')
-  return now[1] == fence and now[2] ~= false
+  return now[2] and now[1] .. '@' .. now[2] == token
 end
 
 -- Give the claim back; the fence stays, so that an old holder cannot write.

@@ -6,7 +6,7 @@ local state = redis.call('HGET', entry, 'state')
 if not state then return 'missing' end
 if state ~= 'dead' then return state end
 note(entry, ARGV[3])
-redis.call('HDEL', entry, 'looks', 'tries', 'if_absent', 'deaths', 'calls', 'cleared_ms')
+redis.call('HDEL', entry, 'looks', 'tries', 'if_absent', 'deaths', 'strays', 'faults', 'calls', 'cleared_ms')
 redis.call('HSET', entry, 'look_first', 1)
 move(entry, 'queued')
 redis.call('ZADD', 'refunds:due', time_ms(ARGV[1]), key)

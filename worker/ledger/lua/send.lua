@@ -1,5 +1,5 @@
 -- send: write down that the call is about to be made, before it is made, and take the order if it is not held yet.
--- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] fence   ARGV[4] order as <shop>:<entity id>
+-- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] token of the claim   ARGV[4] order as <shop>:<entity id>
 -- ARGV[5] send number   ARGV[6] what is sent (JSON)
 -- ARGV[7] '1' when the shop was asked, and proved that no send happened that the ledger does not know of
 -- returns  "ok" | "order busy" | "paused" | "stale fence"

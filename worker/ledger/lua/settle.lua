@@ -1,6 +1,6 @@
 -- settle: record the final outcome of a key, once; free its order; close its dead letter if it had one.
 -- What was sent is kept until the credit memo is confirmed, where the shop's memos are read back.
--- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] fence   ARGV[4] result (JSON)   ARGV[5] history line (JSON)
+-- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] token of the claim   ARGV[4] result (JSON)   ARGV[5] history line (JSON)
 -- ARGV[6] '1' when the credit memo shall be read back
 -- returns  "settled" | "already" | "stale fence"
 local key, entry = ARGV[2], entry_of(ARGV[2])
@@ -16,7 +16,7 @@ if ARGV[6] == '1' then
 else
   redis.call('HDEL', entry, 'sent')
 end
-redis.call('HDEL', entry, 'sent_ms', 'looks', 'tries', 'spent', 'if_absent', 'deaths', 'calls', 'first_ms', 'look_first',
+redis.call('HDEL', entry, 'sent_ms', 'looks', 'tries', 'spent', 'if_absent', 'deaths', 'strays', 'faults', 'calls', 'first_ms', 'look_first',
   'reason', 'verdict', 'message', 'cleared_ms')
 move(entry, 'settled')
 local letter = redis.call('HGET', 'refunds:dead_index', key)
