@@ -172,7 +172,9 @@ class RefundJob(BaseModel):
     )
     comment_visible: StrictBool = Field(default=False, description="Show the comment to the customer.")
     creditmemo: dict[str, Any] | None = Field(default=None, description="A whole Magento credit memo.")
-    expected_total: Amount | None = Field(default=None, description="Flag when the memo's base grand total differs.")
+    expected_total: Amount | None = Field(
+        default=None, description="Refuse, or flag, when the memo's base grand total differs."
+    )
     reason: Text | None = Field(default=None, description="Carried along, never sent to Magento.")
     requested_by: Text | None = Field(default=None, description="Carried along, never sent to Magento.")
     campaign: CampaignName | None = Field(default=None, description="Carried along, never sent to Magento.")
