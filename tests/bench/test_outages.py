@@ -61,7 +61,7 @@ def test_an_outage_in_the_middle_of_a_campaign_costs_no_job(tmp_path: Path, stor
         found = memos(url)
         print(
             f"\n{story.__name__}, {count} jobs: {lasted:.0f} s, {away} refund calls in it; settled {count}, "
-            f"dead {stack.client.hget('refunds:counts', 'dead') or 0}, credit memos {len(found)}; "
+            f"dead {int(stack.client.hget('refunds:counts', 'dead') or 0)}, credit memos {len(found)}; "
             f"all done {time.monotonic() - began - lasted:.0f} s after it"
         )
         assert len(found) == count

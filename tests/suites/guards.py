@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from tests.factories import a_job
 from tests.suites.ledger import Bench, Clock
 from worker.guards.allotment import Allotment, Ask
 from worker.guards.pauses import Scope, pause, resume
@@ -269,6 +270,41 @@ class TestParking:
         await bench.redis.zadd("refunds:due", {"other": 2})
         ((_, _, keys),) = await bench.ledger.publish()
         assert keys == ["other"]
+
+
+class TestAnHourOfMaintenance:
+    #: Jobs of the campaign that meets it; the suite on a real Redis takes more.
+    jobs = 100
+
+    async def test_no_job_dies_none_is_handed_out_and_all_come_back(self, bench: Bench):
+        """On a virtual clock: the breaker opens, 120 probes fail, one succeeds."""
+        keys = [f"k{number}" for number in range(self.jobs)]
+        for start in range(0, self.jobs, 100):
+            chunk = [(a_job(idempotency_key=key), "{}") for key in keys[start : start + 100]]
+            await bench.ledger.accept(chunk, lane="bulk", message=start // 100 + 1)
+        common = Common(bench.redis, bench.clock)
+        await common.ask(fails=1, trip=True, reason="maintenance", good=0)
+
+        for start in range(0, self.jobs, 100):
+            number = start // 100 + 1
+            assert await bench.ledger.claim(keys[start : start + 100], worker="w", lane="bulk", message=number) == []
+        for _ in range(120):
+            bench.clock.pass_seconds(30)
+            await bench.redis.hset("refunds:room:default/bulk", "w1", f"1000 {bench.clock.ms}")
+            assert await common.probed("failed") == "open"
+            assert await bench.ledger.publish() == []
+        counts = await bench.counts_add_up()
+        assert (counts["waiting"], counts["dead"]) == (self.jobs, 0)
+
+        assert await common.probed("good") == "closed"
+        returned: list[str] = []
+        while len(returned) < self.jobs:
+            bench.clock.pass_seconds(0.5)
+            await bench.redis.hset("refunds:room:default/bulk", "w1", f"1000 {bench.clock.ms}")
+            messages = await bench.ledger.publish()
+            assert messages
+            returned += [key for _, _, found in messages for key in found]
+        assert sorted(returned) == sorted(keys)
 
 
 async def test_the_view_tells_how_a_shop_stands(common: Common):

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 
+from tests.suites import guards
 from tests.suites.guards import (  # noqa: F401 - pytest finds them by name
     TestBreaker,
     TestLimit,
@@ -17,6 +18,10 @@ from tests.suites.guards import (  # noqa: F401 - pytest finds them by name
 )
 
 pytestmark = pytest.mark.integration
+
+
+class TestAnHourOfMaintenanceOfTenThousandJobs(guards.TestAnHourOfMaintenance):
+    jobs = 10_000
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
 from tests.suites.guards import (  # noqa: F401 - pytest finds them by name
+    TestAnHourOfMaintenance,
     TestBreaker,
     TestLimit,
     TestParking,
