@@ -21,6 +21,9 @@ LANES: Final = ("express", "bulk")
 _LONGEST_WAIT_SECONDS: Final = 60.0
 #: Slots that a busy process asks for beyond those that it needs now, so that the next jobs need not ask first.
 _SPARE_SLOTS: Final = 2
+#: Jobs in hand beyond those that can be called at once: the next message (100 keys) is taken when half of one is left.
+#: More would only wait here, and for their next holder where this one dies.
+_IN_RESERVE: Final = 50
 #: How late a send time may be used, in seconds, if the gap to the next one is not longer: a bunch of late calls would
 #: make a second too full.
 _LATE_SECONDS: Final = 0.03
@@ -78,7 +81,7 @@ class Gate:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most, self._requests, self._clock = most, requests, clock
-        self.hands = hands or {lane: Hand(2 * most + 200) for lane in LANES}
+        self.hands = hands or {lane: Hand(most + _IN_RESERVE) for lane in LANES}
         #: Set when an answer before the next regular one would help.
         self.wake = asyncio.Event()
         self.allotment = Allotment(slots=0, until=0.0)

@@ -25,8 +25,9 @@ DISK_TIMEOUT_MS: Final = 5000
 POISON_DEATHS: Final = 3
 #: After so many faults of our own on one job (each with a growing delay) a human must look: `internal_error`.
 MAX_FAULTS: Final = 8
-#: The same for a job that only waited in the hands of workers that died.
-STRAY_DEATHS: Final = 20
+#: The same for a job that only waited in the hands of workers that died: it is innocent, unless it goes on for ever.
+#: In a storm of a SIGKILL a second, jobs at the end of a worker's hand met 20 such deaths in a quarter of an hour.
+STRAY_DEATHS: Final = 200
 
 
 class LedgerMissing(Exception):
