@@ -342,15 +342,11 @@ class Storm:
             self._odds[point] = min(max(self._odds[point] * factor, 1e-6), 0.5)
 
     async def _kill(self) -> None:
-        """Kill at random, spread over the progress of the campaign, so that every stage of it is hit."""
-        wanted = round((1 - AT_POINTS) * self.plan.kills)
-        moments = sorted(self._source.uniform(0, self.plan.jobs * 0.97) for _ in range(wanted))
-        for moment in moments:
-            while self.done < moment:  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-            await asyncio.sleep(self._source.uniform(0, 0.3))
-            if not self.is_raging:
-                return
+        """Kill at random moments, as often as the crash points leave to do, over the whole progress of the campaign."""
+        while self.is_raging and (share := self.done / (self.plan.jobs * 0.97)) < 1:
+            await asyncio.sleep(self._source.uniform(0.05, 0.35))
+            if self.random_kills + sum(self.hits.values()) >= self.plan.kills * share:
+                continue
             victim = await self._victim()
             if victim is not None:
                 victim.is_ours = True
