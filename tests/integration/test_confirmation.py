@@ -157,7 +157,7 @@ async def test_300_jobs_are_confirmed_with_at_most_6_reads(redis_url: str):
         assert not await bench.r.redis.exists("refunds:unconfirmed:default")
 
 
-async def test_a_memo_that_magento_capped_silently_is_told(redis_url: str):
+async def test_what_magento_would_cap_silently_is_refused_before_the_call(redis_url: str):
     """The invoice has 3 of the line, the order more; 4 are asked of the invoice."""
     scenario = json.loads((SCENARIOS / "invoice_two_invoices.json").read_text())
     order, invoice = scenario["before"]["orders"][0], scenario["before"]["invoices"][0]
@@ -170,14 +170,27 @@ async def test_a_memo_that_magento_capped_silently_is_told(redis_url: str):
             {"idempotency_key": "capped", "order_id": order["entity_id"], "invoice_id": invoice["entity_id"],
              "online": True, "items": items},
         )  # fmt: skip
+        entry = await bench.entry("capped")
+        assert (entry.reason, entry.verdict, entry.sends) == ("qty_above_invoice", "not_sent", 0)
+
+
+async def test_a_memo_with_fewer_pieces_than_asked_is_told(redis_url: str):
+    async with a_bench(redis_url) as bench:
+        (order,) = plain_orders(bench, 1)
+        line = order["items"][0]["item_id"]
+        key = f"k-{order['entity_id']}"
+        items = [{"order_item_id": line, "qty": 1}]
+        await bench.settle({"idempotency_key": key, "order_id": order["entity_id"], "items": items})
+        (memo,) = bench.sandbox.store.memos_in(order["entity_id"])
+        next(item for item in memo["items"] if item["order_item_id"] == line)["qty"] = 0
         with structlog.testing.capture_logs() as logs:
             await bench.confirm()
-        assert await bench.kinds("capped") == ["lines"]
-        entry = await bench.entry("capped")
-        assert entry.confirmed["mismatches"][0]["detail"] == f"4 of line {line} asked, 3 refunded"
+        assert await bench.kinds(key) == ["lines"]
+        entry = await bench.entry(key)
+        assert entry.confirmed["mismatches"][0]["detail"] == f"1 of line {line} asked, 0 refunded"
         assert entry.history[-1]["event"] == "mismatch_found"
-        assert [line["key"] for line in logs if line["event"] == "refund.mismatch_found"] == ["capped"]
-        assert await bench.r.redis.zrange("refunds:mismatches", 0, -1) == ["capped"]
+        assert [line["key"] for line in logs if line["event"] == "refund.mismatch_found"] == [key]
+        assert await bench.r.redis.zrange("refunds:mismatches", 0, -1) == [key]
 
 
 async def test_a_twin_is_told(redis_url: str):
