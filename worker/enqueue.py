@@ -8,8 +8,6 @@ from celery import Celery
 
 from config.queues import Queue, TaskName
 
-#: Most keys in one message: measured, 100 make Celery's cost per job vanish.
-CHUNK: Final = 100
 LANES: Final = {"express": Queue.EXPRESS, "bulk": Queue.BULK}
 
 

@@ -15,12 +15,12 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from tests.stack import Stack
 from worker.cli.opening import producer
-from worker.domain.key import MARKER_PREFIX
 from worker.domain.lifecycle import FINAL, State
 from worker.enqueue import Enqueue
 from worker.intake.accept import accept
 from worker.ledger.connection import connect
 from worker.ledger.ledger import Ledger
+from worker.sandbox.demo_verdict import key_of
 from worker.sandbox.orders import sample_orders
 
 Document = dict[str, Any]
@@ -74,15 +74,6 @@ def _memo(order: Document, line: Document) -> Document:
             }
         ],
     }
-
-
-def key_of(memo: Mapping[str, Any]) -> str:
-    """Read the key from a credit memo: the last line of its note, or its transaction id, says `ref <key>`."""
-    for text in (memo.get("customer_note"), memo.get("transaction_id")):
-        last = str(text or "").rpartition("\n")[2]
-        if last.startswith(MARKER_PREFIX):
-            return last.removeprefix(MARKER_PREFIX)
-    return ""
 
 
 @dataclass
