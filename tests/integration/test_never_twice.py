@@ -11,11 +11,11 @@ from typing import Any, Literal
 import pytest
 
 from config.settings import Settings
-from tests.chaos.campaign import key_of
 from tests.stack import Stack
 from worker.cli.opening import producer
 from worker.domain.money import cents
 from worker.enqueue import Enqueue
+from worker.sandbox.demo_verdict import key_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 

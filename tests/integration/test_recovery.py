@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.campaign import key_of
 from tests.stack import Stack
+from worker.sandbox.demo_verdict import key_of
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
 
