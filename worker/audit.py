@@ -4,12 +4,9 @@ One way: each settled key has its credit memo, of its order, with its marker and
 each credit memo that bears a marker belongs to a settled key, and to that key alone.
 """
 
-import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
-
-from redis.asyncio import Redis
+from typing import Final
 
 from worker.domain.facts import Document
 from worker.domain.job import parse_job
@@ -22,7 +19,6 @@ from worker.magento.client import Magento
 from worker.magento.reconcile import marked
 
 _PAGE: Final = 100
-_SCAN: Final = 500
 #: States of a job that may still get its credit memo; a memo found for one is no difference.
 _OPEN: Final = frozenset({State.QUEUED, State.WAITING, State.CLAIMED, State.SENT, State.IN_DOUBT})
 
@@ -74,7 +70,9 @@ async def audit(
     """
     found = Audit(counts=await ledger.counts())
     waiting: dict[str, list[Entry]] = {name: [] for name in shops}
-    async for entry in entries(ledger.redis, campaign=campaign):
+    async for entry in ledger.entries():
+        if campaign is not None and entry.campaign != campaign:
+            continue
         found.open += entry.state in _OPEN
         found.dead += entry.state is State.DEAD
         if entry.state is not State.SETTLED or entry.shop not in shops:
@@ -90,20 +88,6 @@ async def audit(
             await _look_for_others(found, ledger, magento, since)
         _check_accounts(found)
     return found
-
-
-async def entries(redis: Redis, *, campaign: str | None = None) -> AsyncIterator[Entry]:
-    """Go through every entry of the ledger, a few hundred at a time; new ones may or may not be among them."""
-    cursor, seen_all = 0, False
-    while not seen_all:
-        cursor, names = await redis.scan(cursor, match="refunds:entry:*", count=_SCAN)
-        pipe = redis.pipeline(transaction=False)
-        for name in names:
-            pipe.hgetall(name)  # type: ignore[unused-awaitable]  # queued
-        for name, fields in zip(names, await pipe.execute(), strict=True):
-            if fields and (campaign is None or fields.get("campaign") == campaign):
-                yield Entry.read(str(name).removeprefix("refunds:entry:"), fields)
-        seen_all = cursor == 0
 
 
 async def _confirm(found: Audit, batch: Sequence[Entry], magento: Magento) -> None:
@@ -154,12 +138,12 @@ async def _look_for_others(found: Audit, ledger: Ledger, magento: Magento, since
 
 
 async def _ask_ledger(found: Audit, ledger: Ledger, shop: str, memos: Mapping[str, int]) -> None:
-    pipe = ledger.redis.pipeline(transaction=False)
-    for key in memos:
-        pipe.hmget(f"refunds:entry:{key}", ["state", "result", "verdict"])  # type: ignore[unused-awaitable]  # queued
-    for (key, memo_id), (state, result, verdict) in zip(memos.items(), await pipe.execute(), strict=True):
-        if kind := _disagreement(state, json.loads(result or "{}"), memo_id, verdict):
-            detail = _DETAILS[kind].format(state=state or "nothing", verdict=verdict)
+    known = await ledger.find_many(list(memos))
+    for key, memo_id in memos.items():
+        entry = known.get(key)
+        if kind := _disagreement(entry, memo_id):
+            state, verdict = (entry.state.value, entry.verdict) if entry else ("nothing", "")
+            detail = _DETAILS[kind].format(state=state, verdict=verdict)
             found.differences.append(Difference(kind=kind, key=key, shop=shop, memo_id=memo_id, detail=detail))
 
 
@@ -170,14 +154,14 @@ _DETAILS: Final = {
 }
 
 
-def _disagreement(state: str | None, result: Mapping[str, Any], memo_id: int, verdict: str | None) -> str | None:
-    match state:
-        case None:
-            return "unknown_key"
-        case "settled":
-            return None if int(result["memo_id"]) == memo_id else "other_memo"
-        case "dead":
-            return "dead_but_refunded" if verdict != "unknown" else None
+def _disagreement(entry: Entry | None, memo_id: int) -> str | None:
+    if entry is None:
+        return "unknown_key"
+    match entry.state:
+        case State.SETTLED:
+            return None if int(entry.result["memo_id"]) == memo_id else "other_memo"
+        case State.DEAD:
+            return "dead_but_refunded" if entry.verdict != "unknown" else None
         case _:
             return None
 

@@ -155,7 +155,7 @@ async def _watch(stack: DemoStack, desk: Desk, jobs: Sequence[SampleJob]) -> dic
             if done == len(jobs) and letters >= _INVALID_LETTERS:
                 break
             await asyncio.sleep(0.2)
-    return await states_of(desk.redis, [job.key for job in jobs])
+    return await states_of(desk.ledger, [job.key for job in jobs])
 
 
 def _as_json(figures: Figures, took_seconds: float) -> dict[str, Any]:

@@ -128,7 +128,7 @@ async def _wait(desk: Desk, receipts: Receipts, *, seconds: float) -> None:
             count(finished - done)
             done = finished
 
-        states = await wait_for(desk.redis, keys, seconds=seconds, progress=progress)
+        states = await wait_for(desk.ledger, keys, seconds=seconds, progress=progress)
     dead = [key for key in keys if states.get(key) is State.DEAD]
     open_ones = [key for key in keys if states.get(key) not in FINAL]
     remark(f"{len(keys) - len(dead) - len(open_ones)} settled, {len(dead)} dead, {len(open_ones)} not finished")

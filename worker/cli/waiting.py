@@ -5,9 +5,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from redis.asyncio import Redis
-
 from worker.domain.lifecycle import FINAL, State
+from worker.ledger.ledger import Ledger
 
 #: How often the states are read, in seconds.
 _EVERY_SECONDS: Final = 0.2
@@ -15,21 +14,16 @@ _EVERY_SECONDS: Final = 0.2
 _AT_ONCE: Final = 1000
 
 
-async def states_of(redis: Redis, keys: Sequence[str]) -> dict[str, State]:
+async def states_of(ledger: Ledger, keys: Sequence[str]) -> dict[str, State]:
     """Read where jobs stand; unknown keys are left out."""
     found: dict[str, State] = {}
     for start in range(0, len(keys), _AT_ONCE):
-        some = keys[start : start + _AT_ONCE]
-        async with redis.pipeline(transaction=False) as pipe:
-            for key in some:
-                _ = pipe.hget(f"refunds:entry:{key}", "state")
-            states = await pipe.execute()
-        found.update({key: State(state) for key, state in zip(some, states, strict=True) if state})
+        found |= await ledger.states(keys[start : start + _AT_ONCE])
     return found
 
 
 async def wait_for(
-    redis: Redis, keys: Sequence[str], *, seconds: float, progress: Callable[[int], None] = lambda _done: None
+    ledger: Ledger, keys: Sequence[str], *, seconds: float, progress: Callable[[int], None] = lambda _done: None
 ) -> dict[str, State]:
     """Wait until jobs are settled or dead, but not for ever.
 
@@ -45,7 +39,7 @@ async def wait_for(
     finished: dict[str, State] = {}
     waiting = list(dict.fromkeys(keys))
     while True:
-        states = await states_of(redis, waiting)
+        states = await states_of(ledger, waiting)
         finished |= {key: state for key, state in states.items() if state in FINAL}
         waiting = [key for key in waiting if key not in finished]
         progress(len(finished))

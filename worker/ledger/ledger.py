@@ -5,7 +5,7 @@ The caller's fence is checked by every move that writes, so a worker that lost i
 
 import json
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, cast
 
@@ -19,6 +19,9 @@ from worker.ledger.scripts import Moves
 
 LEDGER_KEY: Final = "refunds:ledger"
 DEAD_STREAM: Final = "refunds:dead"
+_ENTRY: Final = "refunds:entry:"
+#: Names that Redis looks at in one step of going through all entries.
+_SCAN: Final = 500
 #: How long a write may take to reach the disk. Slower is an error: nothing is sent on a promise that may be lost.
 DISK_TIMEOUT_MS: Final = 5000
 #: A job whose holder died this often is quarantined as `poison`.
@@ -248,8 +251,32 @@ class Ledger:
 
     async def find(self, key: str) -> Entry | None:
         """Read one entry, or None where the key was never seen."""
-        fields = cast("dict[str, str]", await self.redis.hgetall(f"refunds:entry:{key}"))
-        return Entry.read(key, fields) if fields else None
+        return (await self.find_many([key])).get(key)
+
+    async def find_many(self, keys: Sequence[str]) -> dict[str, Entry]:
+        """Read entries in one round trip; keys that were never seen are left out."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                _ = pipe.hgetall(_ENTRY + key)
+            found = await pipe.execute()
+        return {key: Entry.read(key, fields) for key, fields in zip(keys, found, strict=True) if fields}
+
+    async def states(self, keys: Sequence[str]) -> dict[str, State]:
+        """Read where jobs stand, in one round trip; keys that were never seen are left out."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                _ = pipe.hget(_ENTRY + key, "state")
+            found = await pipe.execute()
+        return {key: State(state) for key, state in zip(keys, found, strict=True) if state}
+
+    async def entries(self) -> AsyncIterator[Entry]:
+        """Go through every entry, a few hundred at a time; new ones may or may not be among them."""
+        cursor, seen_all = 0, False
+        while not seen_all:
+            cursor, names = await self.redis.scan(cursor, match=f"{_ENTRY}*", count=_SCAN)
+            for entry in (await self.find_many([str(name).removeprefix(_ENTRY) for name in names])).values():
+                yield entry
+            seen_all = cursor == 0
 
     async def replay(self, key: str, *, line: Mapping[str, Any]) -> str:
         """Queue a dead letter's job again; answers `queued`, `missing`, or the state that forbids it."""
