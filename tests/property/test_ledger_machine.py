@@ -12,6 +12,8 @@ from redis.asyncio import Redis
 
 from tests.suites.ledger_machine import LedgerMachine
 
+pytestmark = pytest.mark.timeout(300)  # a hundred histories with as many attempts each take their time
+
 _COMMON = settings(
     deadline=None,
     print_blob=True,
@@ -38,10 +40,10 @@ class OnRealRedis(LedgerMachine):
 
 
 def test_no_history_on_fakeredis_refunds_twice_or_loses_a_job():
-    run_state_machine_as_test(OnFakeRedis, settings=settings(_COMMON, max_examples=300, stateful_step_count=30))
+    run_state_machine_as_test(OnFakeRedis, settings=settings(_COMMON, max_examples=150, stateful_step_count=30))
 
 
 @pytest.mark.integration
 def test_no_history_on_a_real_redis_refunds_twice_or_loses_a_job(redis_url: str):
     OnRealRedis.url = redis_url
-    run_state_machine_as_test(OnRealRedis, settings=settings(_COMMON, max_examples=120, stateful_step_count=30))
+    run_state_machine_as_test(OnRealRedis, settings=settings(_COMMON, max_examples=60, stateful_step_count=30))
