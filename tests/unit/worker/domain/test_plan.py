@@ -322,7 +322,12 @@ NEEDS: list[tuple[Document, set[Need]]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "expected"), NEEDS, ids=str)
+def _named(value: Document | set[Need]) -> str:
+    """The id of a case; a set has no order, so its names are sorted."""
+    return " ".join(sorted(need.name for need in value)) or "none" if isinstance(value, set) else str(value)
+
+
+@pytest.mark.parametrize(("changes", "expected"), NEEDS, ids=_named)
 def test_an_order_is_only_read_for_a_reason(changes: Document, expected: set[Need]):
     assert set(needs(a_job(**changes))) == expected
 
