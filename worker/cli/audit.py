@@ -1,4 +1,4 @@
-"""refunds audit: the ledger against the shops, both ways."""
+"""refunds audit: the ledger against the shops, both ways; with --trail, whether the record of all acts is whole."""
 
 import asyncio
 import re
@@ -9,13 +9,20 @@ import typer
 
 from config.settings import Settings
 from worker.audit import Audit, audit
+from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import opened_desk, settings_for_a_command
-from worker.cli.output import answer, answer_json, answer_table
+from worker.cli.output import answer, answer_json, answer_table, moment, remark
 from worker.magento.session import open_session
 from worker.resources import open_shop
+from worker.trail import Chain, Record, Trail
 
-_EPILOG = "Examples: refunds audit | refunds audit --since '2026-11-01' | refunds audit --campaign recall-7 --json"
+_EPILOG = examples(
+    "refunds audit --since '2026-11-01'",
+    "refunds audit --campaign recall-7 --json",
+    "refunds audit --trail",
+    "refunds audit --trail --subject letter:rma-1",
+)
 
 
 def register(cli: typer.Typer) -> None:
@@ -28,12 +35,27 @@ def audit_command(
     since: Annotated[
         str | None, typer.Option(help="Only credit memos created from then on: YYYY-MM-DD or YYYY-MM-DD HH:MM:SS, UTC.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document.")] = False,
+    trail: Annotated[
+        bool, typer.Option("--trail", help="Verify the audit trail instead: is each act as it was?")
+    ] = False,
+    subject: Annotated[
+        str, typer.Option(metavar="WHAT", help="With --trail: list the acts on this one, as letter:rma-1.")
+    ] = "",
+    noted: Annotated[
+        str, typer.Option(metavar="HASH", help="With --trail: a head that you kept; it must be in the chain.")
+    ] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document; with --trail, one line per act.")] = False,
 ) -> None:
     """Compare the ledger with the shops: missing, double, other amount, unknown. Sends nothing.
 
-    Exit code 0 when they agree, 1 on any difference, 3 when Redis or a shop cannot be asked.
+    Exit code 0 when they agree, 1 on any difference, 3 when Redis or a shop cannot be asked. With --trail no shop is
+    asked: the hash chain over everything that people did is verified, and the first broken record is named.
     """
+    if trail:
+        _of_trail(settings_for_a_command(), subject=subject, noted=noted, as_json=as_json)
+        return
+    if subject or noted:
+        raise Failure("--subject and --noted go with --trail", code=Exit.INVALID)
     if since is not None and not re.fullmatch(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?", since):
         raise Failure("--since must be YYYY-MM-DD or 'YYYY-MM-DD HH:MM:SS' (UTC)", code=Exit.INVALID)
     found = asyncio.run(_audit(settings_for_a_command(), campaign, since))
@@ -63,3 +85,41 @@ def _show(found: Audit) -> None:
         f"{found.settled} settled, {found.dead} dead, {found.open} not finished; "
         f"{found.memos} credit memos looked at; {len(found.differences)} differences"
     )
+
+
+# --- the audit trail ------------------------------------------------------------------------------------------------
+
+
+def _of_trail(settings: Settings, *, subject: str, noted: str, as_json: bool) -> None:
+    chain = asyncio.run(_verify(settings, subject=subject, noted=noted, as_json=as_json))
+    if chain.broken_at:
+        raise Failure(f"THE TRAIL IS BROKEN at record {chain.broken_at}: {chain.why}", code=Exit.SOME_FAILED)
+    whole = f"{chain.count} records, each as it was written; head {chain.head or 'none'}"
+    (remark if as_json else answer)(whole)
+
+
+async def _verify(settings: Settings, *, subject: str, noted: str, as_json: bool) -> Chain:
+    async with opened_desk(settings) as desk:
+        trail = Trail(desk.redis)
+        if as_json or subject:
+            async for record in trail.records(subject=subject):
+                if as_json:
+                    answer_json(asdict(record))
+                else:
+                    _print_act(record)
+        return await trail.verify(noted=noted)
+
+
+def _print_act(record: Record) -> None:
+    answer(f"{record.number:>6}  {moment(record.at_ms)}  {record.act:<22}  {record.subject}  by {record.by or '?'}")
+    names = sorted({*record.before, *record.after})
+    changed = [name for name in names if record.before.get(name) != record.after.get(name)]
+    for what in (f"why: {record.why}" if record.why else "", *(_change(record, name) for name in changed)):
+        if what:
+            answer(f"        {what}")
+
+
+def _change(record: Record, name: str) -> str:
+    if name not in record.before:
+        return f"{name}: {record.after[name]}"
+    return f"{name}: {record.before[name]} -> {record.after.get(name, 'gone')}"
