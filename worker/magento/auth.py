@@ -4,14 +4,15 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse, hdrs
-from oauthlib import oauth1
 from pydantic import SecretStr
 
 from worker.magento.admin_token import AdminToken
 from worker.magento.call import Call
+from worker.magento.signature import Signer
 
 __all__ = ["AdminToken", "Auth", "Bearer", "OAuth1"]
 
@@ -46,26 +47,24 @@ class OAuth1:
         """Give the middleware that signs this call."""
 
         async def sign(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-            request.headers[hdrs.AUTHORIZATION] = self._signature(
-                request.method, str(request.url), call.nonce or secrets.token_hex(16)
+            request.headers[hdrs.AUTHORIZATION] = self._signer.authorization(
+                request.method,
+                request.url,  # exactly as it goes over the wire
+                nonce=call.nonce or secrets.token_hex(16),
+                timestamp=int(self.clock()),
             )
             return await handler(request)
 
         return sign
 
-    def _signature(self, method: str, url: str, nonce: str) -> str:
-        """Sign method and URL, the latter exactly as it goes over the wire; a JSON body is not signed."""
-        client = oauth1.Client(
-            self.consumer_key.get_secret_value(),
-            client_secret=self.consumer_secret.get_secret_value(),
-            resource_owner_key=self.access_token.get_secret_value(),
-            resource_owner_secret=self.access_secret.get_secret_value(),
-            signature_method=oauth1.SIGNATURE_HMAC_SHA256,
-            nonce=nonce,
-            timestamp=str(int(self.clock())),
+    @cached_property
+    def _signer(self) -> Signer:
+        return Signer(
+            consumer_key=self.consumer_key.get_secret_value(),
+            consumer_secret=self.consumer_secret.get_secret_value(),
+            access_token=self.access_token.get_secret_value(),
+            access_secret=self.access_secret.get_secret_value(),
         )
-        _, headers, _ = client.sign(url, http_method="POST" if method == hdrs.METH_POST else "GET")
-        return str(headers[hdrs.AUTHORIZATION])
 
 
 @dataclass(frozen=True, kw_only=True)
