@@ -20,7 +20,7 @@ from worker.magento.reconcile import marked
 
 _PAGE: Final = 100
 #: States of a job that may still get its credit memo; a memo found for one is no difference.
-_OPEN: Final = frozenset({State.QUEUED, State.WAITING, State.CLAIMED, State.SENT, State.IN_DOUBT})
+_OPEN: Final = frozenset({State.QUEUED, State.WAITING, State.HELD, State.CLAIMED, State.SENT, State.IN_DOUBT})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,7 +20,7 @@ from worker.chunk import handle
 from worker.domain.answer import Answer
 from worker.domain.crash_point import CrashPoint
 from worker.domain.job import parse_job
-from worker.domain.lifecycle import FINAL, MOVES, State
+from worker.domain.lifecycle import FINAL, FIRST, MOVES, State
 from worker.handler import SEND_WITHIN_SECONDS
 from worker.intake.accept import stored
 from worker.ledger.entry import Entry
@@ -89,7 +89,7 @@ class Watch(Moves):
     def _check_move(self, name: str, key: str, old: dict[str, str] | None, new: dict[str, str]) -> None:
         before, after = State(old["state"]) if old else None, State(new["state"])
         if before is None:
-            assert after is State.QUEUED, (name, key, after)
+            assert after in FIRST, (name, key, after)
         elif before is State.SETTLED:
             assert new == old, (name, key, "a settled entry changed")
         elif before is not after:

@@ -41,7 +41,7 @@ _CONFLICT: Final = {"idempotency_key": "demo-crowd-0", "order_id": 1, "amount": 
 _INVALID: Final = {"idempotency_key": "demo-invalid", "order_id": 1, "amount": 12.5}
 #: The garbage of the stream, and the invalid document of `send_task`; `refunds submit` answers at once instead.
 _INVALID_LETTERS: Final = 2
-_SHOWN: Final = ("settled", "dead", "in_doubt", "waiting", "queued", "claimed", "sent")
+_SHOWN: Final = ("settled", "dead", "in_doubt", "held", "waiting", "queued", "claimed", "sent")
 _NAMES: Final = (
     "jobs", "settled", "settled_process", "settled_persist", "in_doubt", "credit_memos", "doubled", "money_asked",
     "money_refunded", "money_asked_persist", "money_persisted", "dead", "services",

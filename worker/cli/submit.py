@@ -18,7 +18,7 @@ from worker.cli.output import remark
 from worker.cli.progress import counting
 from worker.cli.receipts import Receipts
 from worker.cli.waiting import wait_for
-from worker.domain.lifecycle import FINAL, State
+from worker.domain.lifecycle import AT_REST, State
 from worker.domain.problems import InvalidJob
 from worker.enqueue import Enqueue
 from worker.intake.accept import Answer, accept
@@ -130,10 +130,15 @@ async def _wait(desk: Desk, receipts: Receipts, *, seconds: float) -> None:
 
         states = await wait_for(desk.ledger, keys, seconds=seconds, progress=progress)
     dead = [key for key in keys if states.get(key) is State.DEAD]
-    open_ones = [key for key in keys if states.get(key) not in FINAL]
-    remark(f"{len(keys) - len(dead) - len(open_ones)} settled, {len(dead)} dead, {len(open_ones)} not finished")
+    held = [key for key in keys if states.get(key) is State.HELD]
+    open_ones = [key for key in keys if states.get(key) not in AT_REST]
+    settled = len(keys) - len(dead) - len(held) - len(open_ones)
+    of_held = f"{len(held)} held for approval, " if held else ""
+    remark(f"{settled} settled, {len(dead)} dead, {of_held}{len(open_ones)} not finished")
     for key in dead:
         remark(f"  dead: {key} (refunds dead show {key})")
+    for key in held:
+        remark(f"  held: {key} (refunds show {key})")
     if open_ones:
         remark(f"  not finished within {seconds:g} s; they go on by themselves")
-    receipts.has_failed_jobs = bool(dead or open_ones)
+    receipts.has_failed_jobs = bool(dead or held or open_ones)

@@ -1,11 +1,11 @@
-"""Wait until jobs need nothing more, for `--wait` and the demo."""
+"""Wait until jobs need nothing more from workers, for `--wait` and the demo."""
 
 import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from worker.domain.lifecycle import FINAL, State
+from worker.domain.lifecycle import AT_REST, State
 from worker.ledger.ledger import Ledger
 
 #: How often the states are read, in seconds.
@@ -25,7 +25,7 @@ async def states_of(ledger: Ledger, keys: Sequence[str]) -> dict[str, State]:
 async def wait_for(
     ledger: Ledger, keys: Sequence[str], *, seconds: float, progress: Callable[[int], None] = lambda _done: None
 ) -> dict[str, State]:
-    """Wait until jobs are settled or dead, but not for ever.
+    """Wait until jobs are settled, dead or held for approval, but not for ever.
 
     Args:
         keys: Their idempotency keys.
@@ -40,7 +40,7 @@ async def wait_for(
     waiting = list(dict.fromkeys(keys))
     while True:
         states = await states_of(ledger, waiting)
-        finished |= {key: state for key, state in states.items() if state in FINAL}
+        finished |= {key: state for key, state in states.items() if state in AT_REST}
         waiting = [key for key in waiting if key not in finished]
         progress(len(finished))
         if not waiting or time.monotonic() > deadline:

@@ -12,6 +12,8 @@ class State(StrEnum):
     QUEUED = "queued"
     #: Not now: comes back when its due time is reached (retry, held order lock, throttled shop).
     WAITING = "waiting"
+    #: Over a money limit: waits until people approve or decline it. Nothing of it is at the shop.
+    HELD = "held"
     #: A worker holds it under its lease; nothing was sent in this attempt.
     CLAIMED = "claimed"
     #: Written before the call: from here on the shop may have been reached.
@@ -28,12 +30,21 @@ class State(StrEnum):
 MOVES: Final[Mapping[State, frozenset[State]]] = {
     State.QUEUED: frozenset({State.CLAIMED, State.WAITING, State.QUEUED}),
     State.WAITING: frozenset({State.QUEUED, State.CLAIMED}),
-    State.CLAIMED: frozenset({State.SENT, State.WAITING, State.QUEUED, State.SETTLED, State.DEAD, State.IN_DOUBT}),
+    State.HELD: frozenset({State.QUEUED, State.DEAD}),
+    State.CLAIMED: frozenset(
+        {State.SENT, State.WAITING, State.QUEUED, State.HELD, State.SETTLED, State.DEAD, State.IN_DOUBT}
+    ),
     State.SENT: frozenset({State.SETTLED, State.IN_DOUBT, State.WAITING, State.DEAD, State.SENT}),
     State.IN_DOUBT: frozenset({State.SENT, State.SETTLED, State.IN_DOUBT, State.WAITING, State.DEAD}),
     State.SETTLED: frozenset(),
     State.DEAD: frozenset({State.QUEUED}),
 }
 
+#: States in which the ledger may write a new entry: what it asks for is over a limit, or it is not.
+FIRST: Final = frozenset({State.QUEUED, State.HELD})
+
 #: States in which a job needs nothing more from us.
 FINAL: Final = frozenset({State.SETTLED, State.DEAD})
+
+#: States that no worker changes: finished, or up to people.
+AT_REST: Final = FINAL | {State.HELD}

@@ -2,7 +2,8 @@
 -- ARGV[1] now_ms or ''   ARGV[2] worker   ARGV[3] lease_ms   ARGV[4] lane   ARGV[5] sequence number
 -- ARGV[6] "<shop>/<lane> ..." of which this worker has too many in hand   ARGV[7..] keys
 -- returns  "no ledger", or {now_ms, epoch_ms, mode, then per key: {verdict, field, value, field, value, ...}}
---          verdict: "claimed" | "missing" | "final" | "held" | "not due" | "parked": waits for its shop
+--          verdict: "claimed" | "missing" | "final" | "held" by a worker | "on hold": up to people | "not due"
+--          | "parked": waits for its shop
 local ledger = redis.call('HMGET', 'refunds:ledger', 'id', 'epoch_ms', 'mode', 'mode_since_ms')
 if not ledger[1] then return { 'no ledger' } end
 local now = time_ms(ARGV[1])
@@ -26,6 +27,7 @@ local function verdict_on(key, entry)
   local known = redis.call('HMGET', entry, 'state', 'holder', 'shop', 'lane')
   if not known[1] then return 'missing' end
   if known[1] == 'settled' or known[1] == 'dead' then return 'final' end
+  if known[1] == 'held' then return 'on hold' end
   if known[2] then return 'held' end -- also where that worker died: upkeep adopts, and counts the death
   local due = redis.call('ZSCORE', 'refunds:due', key)
   if due and tonumber(due) > now then return 'not due' end
