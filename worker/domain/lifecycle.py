@@ -24,27 +24,36 @@ class State(StrEnum):
     SETTLED = "settled"
     #: A dead letter.
     DEAD = "dead"
+    #: Its campaign was cancelled before anything of it was sent; nothing leaves this state.
+    CANCELLED = "cancelled"
 
 
 #: From each state, where it may go. Tested against every Lua move by the ledger's state machine.
 MOVES: Final[Mapping[State, frozenset[State]]] = {
-    State.QUEUED: frozenset({State.CLAIMED, State.WAITING, State.QUEUED}),
-    State.WAITING: frozenset({State.QUEUED, State.CLAIMED}),
-    State.HELD: frozenset({State.QUEUED, State.DEAD}),
+    State.QUEUED: frozenset({State.CLAIMED, State.WAITING, State.QUEUED, State.CANCELLED}),
+    State.WAITING: frozenset({State.QUEUED, State.CLAIMED, State.CANCELLED}),
+    State.HELD: frozenset({State.QUEUED, State.DEAD, State.CANCELLED}),
     State.CLAIMED: frozenset(
-        {State.SENT, State.WAITING, State.QUEUED, State.HELD, State.SETTLED, State.DEAD, State.IN_DOUBT}
+        {
+            *(State.SENT, State.WAITING, State.QUEUED, State.HELD, State.SETTLED, State.DEAD, State.IN_DOUBT),
+            State.CANCELLED,
+        }
     ),
     State.SENT: frozenset({State.SETTLED, State.IN_DOUBT, State.WAITING, State.DEAD, State.SENT}),
-    State.IN_DOUBT: frozenset({State.SENT, State.SETTLED, State.IN_DOUBT, State.WAITING, State.DEAD}),
+    State.IN_DOUBT: frozenset(
+        {State.SENT, State.SETTLED, State.IN_DOUBT, State.WAITING, State.DEAD, State.CANCELLED},
+    ),
     State.SETTLED: frozenset(),
     State.DEAD: frozenset({State.QUEUED}),
+    State.CANCELLED: frozenset(),
 }
 
-#: States in which the ledger may write a new entry: what it asks for is over a limit, or it is not.
-FIRST: Final = frozenset({State.QUEUED, State.HELD})
+#: States in which the ledger may write a new entry: what it asks for is over a limit, or it is not; waiting in the
+#: backlog of its campaign.
+FIRST: Final = frozenset({State.QUEUED, State.HELD, State.WAITING})
 
 #: States in which a job needs nothing more from us.
-FINAL: Final = frozenset({State.SETTLED, State.DEAD})
+FINAL: Final = frozenset({State.SETTLED, State.DEAD, State.CANCELLED})
 
 #: States that no worker changes: finished, or up to people.
 AT_REST: Final = FINAL | {State.HELD}

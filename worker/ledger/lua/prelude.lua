@@ -14,6 +14,12 @@
 --   refunds:mismatches          zset    key -> time (ms) at which its credit memo was found to be another than asked
 --   refunds:parked:<shop>/<lane> zset   key -> time (ms) at which it was parked: waits for breaker, pause or its turn
 --   refunds:parked              set     "<shop>/<lane>" of those that are not empty
+--   refunds:campaign:<name>     hash    one campaign (worker/campaigns/store.py); its state pauses or cancels its entries
+--   refunds:campaign:<name>:counts      hash  ledger state -> jobs, <state>_cents -> money they ask for, where it is known
+--   refunds:campaign:<name>:keys        list  every accepted key, in the order of the file
+--   refunds:campaign:<name>:backlog:<shop>    list  keys that no message carries yet; what a pause brought back is in front
+--   refunds:campaigns           zset    name -> time (ms) it was created at
+--   refunds:campaigns:open      set     names of those that are not at their end
 --   refunds:pauses, refunds:shop:<shop>, refunds:room:<shop>/<lane>: of the guards, see worker/guards/lua/shared.lua
 --   refunds:dead                stream  dead letters; refunds:dead_index  hash  key -> id in the stream
 
@@ -26,12 +32,25 @@ end
 
 local function entry_of(key) return 'refunds:entry:' .. key end
 
+-- The counters of an entry's campaign: jobs, and the money they ask for (cents) where it is known.
+local function count_in_campaign(campaign, cents, from, to)
+  local counts = 'refunds:campaign:' .. campaign .. ':counts'
+  if from then redis.call('HINCRBY', counts, from, -1) end
+  redis.call('HINCRBY', counts, to, 1)
+  if cents then
+    if from then redis.call('HINCRBY', counts, from .. '_cents', '-' .. cents) end
+    redis.call('HINCRBY', counts, to .. '_cents', cents)
+  end
+end
+
 -- Change the state and the counters that must add up with it.
 local function move(entry, to)
-  local from = redis.call('HGET', entry, 'state')
+  local known = redis.call('HMGET', entry, 'state', 'campaign', 'cents')
+  local from = known[1]
   if from == to then return end
   if from then redis.call('HINCRBY', 'refunds:counts', from, -1) end
   redis.call('HINCRBY', 'refunds:counts', to, 1)
+  if known[2] then count_in_campaign(known[2], known[3], from, to) end
   redis.call('HSET', entry, 'state', to)
 end
 

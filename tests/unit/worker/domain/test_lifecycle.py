@@ -10,7 +10,8 @@ def test_every_state_has_its_moves():
 def test_nothing_leaves_settled_and_a_dead_letter_can_only_be_queued_again():
     assert MOVES[State.SETTLED] == frozenset()
     assert MOVES[State.DEAD] == {State.QUEUED}
-    assert frozenset({State.SETTLED, State.DEAD}) == FINAL
+    assert MOVES[State.CANCELLED] == frozenset()
+    assert frozenset({State.SETTLED, State.DEAD, State.CANCELLED}) == FINAL
 
 
 def test_every_open_state_can_come_to_an_end():

@@ -1,0 +1,1 @@
+"""Campaigns: many refund jobs from a file, as one named piece of work."""
