@@ -168,7 +168,7 @@ async def _look_back(a: Attempt) -> Outcome | None:
                 "memos_of_the_order": seen(memos),
             }
             message = a.entry.message or "no credit memo with this job's marker came up at the shop"
-            return DeadLettered(reason=reason or a.entry.reason or "refused", verdict=verdict, message=message)
+            return DeadLettered(reason=reason or a.entry.reason or "unknown_refusal", verdict=verdict, message=message)
 
 
 def _doubt(a: Attempt) -> Doubt:
@@ -255,8 +255,9 @@ def _of_reading(a: Attempt, reading: Reading) -> Outcome:
         case AnswerClass.REFUSED:
             return _refused(a, reading)
         case AnswerClass.NONCE_USED:
-            if_absent = a.entry.if_absent if a.number == a.entry.sends else "resend"
-            return _in_doubt(a, reading.reason, reading.message, is_spent=True, if_absent=if_absent)
+            if a.number == a.entry.sends and a.entry.if_absent == "refuse":  # its refusal stays what is known of it
+                return _in_doubt(a, a.entry.reason, a.entry.message, is_spent=True, if_absent="refuse")
+            return _in_doubt(a, reading.reason, reading.message, is_spent=True, if_absent="resend")
         case AnswerClass.IN_DOUBT:
             is_spent = a.status in _MAGENTO_SAW_IT
             return _in_doubt(a, reading.reason, reading.message, is_spent=is_spent, if_absent=reading.after_absence)
