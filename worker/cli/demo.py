@@ -18,7 +18,7 @@ from worker.cli.opening import Desk, opened_desk, producer
 from worker.cli.output import answer, answer_json, answer_table, remark
 from worker.cli.progress import following
 from worker.cli.waiting import states_of
-from worker.dead_letters.store import DeadLetters, Wanted
+from worker.dead_letters.store import DeadLetters
 from worker.domain.lifecycle import State
 from worker.sandbox.demo_jobs import Campaign, Door, SampleJob, make_campaign
 from worker.sandbox.demo_stack import DemoFailed, DemoStack, running_stack
@@ -105,7 +105,7 @@ async def _campaign(stack: DemoStack, campaign: Campaign) -> Figures:
         await desk.ledger.initialise("first", run_id=str(info["run_id"]))
         receipts = await _submit_everything(stack, desk, campaign.jobs)
         states = await _watch(stack, desk, campaign.jobs)
-        letters = [letter async for letter in DeadLetters(desk.redis).read(Wanted())]
+        letters = [letter async for letter in DeadLetters(desk.redis).read()]
     books = await stack.ask_shop("GET", "/sandbox/ledger")
     figures = judge(campaign.jobs, states, [(letter.key, letter.reason) for letter in letters], books)
     wrong = _wrong_at_the_doors(campaign.jobs, receipts, figures)

@@ -3,12 +3,13 @@
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
 from worker.domain.money import cents
+from worker.domain.service import Service
 
 #: Reasons of letters whose document never became a job: there is nothing to replay.
 NEVER_A_JOB: Final = frozenset({"invalid", "key_conflict"})
@@ -28,6 +29,7 @@ class Letter:
         job: The document, for jobs; empty for what never became one.
         raw: The bytes as they came, for what never became a job.
         door: Where such a document came in.
+        service: By which of Magento's services the refund was, or would have been, asked for.
         attempts: The history up to the death.
     """
 
@@ -45,10 +47,13 @@ class Letter:
     attempts: tuple[Mapping[str, Any], ...] = ()
     raw: bytes = b""
     door: str = ""
+    service: str = ""
 
     @classmethod
     def read(cls, letter_id: str, fields: Mapping[str, str]) -> "Letter":
         """Build a letter from the fields of its stream entry; what cannot be read is left empty."""
+        job = _object(fields.get("job", ""))
+        attempts = tuple(line for line in map(_object, fields.get("attempts", "").splitlines()) if line)
         return cls(
             id=letter_id,
             key=fields.get("key", ""),
@@ -56,14 +61,15 @@ class Letter:
             verdict=fields.get("verdict", ""),
             message=fields.get("message", ""),
             at_ms=int(fields.get("at_ms") or 0),
-            job=_object(fields.get("job", "")),
+            job=job,
             shop=fields.get("shop", ""),
             lane=fields.get("lane", ""),
             campaign=fields.get("campaign", ""),
             sends=int(fields.get("sends") or 0),
-            attempts=tuple(line for line in map(_object, fields.get("attempts", "").splitlines()) if line),
+            attempts=attempts,
             raw=_decoded(fields.get("raw_base64", "")),
             door=fields.get("door", ""),
+            service=fields.get("service") or _service_tried(attempts) or service_decided(job),
         )
 
     @property
@@ -96,6 +102,7 @@ class Letter:
             "message": self.message,
             "at_ms": self.at_ms,
             "shop": self.shop,
+            "service": self.service,
             "campaign": self.campaign,
             "lane": self.lane,
             "sends": self.sends,
@@ -118,6 +125,22 @@ def money_asked(job: Mapping[str, Any]) -> Decimal | None:
     if job.get("items") or job.get("full") or shipping == "all":
         return None
     return cents(job.get("amount")) + cents(shipping)
+
+
+def service_decided(job: Mapping[str, Any]) -> str:
+    """The service that a document alone decides, as `worker/domain/decision.py` has it; empty for no job."""
+    if not job:
+        return ""
+    if job.get("mode") == "persist":
+        return Service.CREDITMEMO_SAVE.value
+    if job.get("creditmemo") is not None:
+        return Service.CREDITMEMO_REFUND.value
+    return (Service.INVOICE_REFUND if job.get("online") or job.get("invoice_id") else Service.ORDER_REFUND).value
+
+
+def _service_tried(attempts: Sequence[Mapping[str, Any]]) -> str:
+    """The service of the latest attempt for which one was planned."""
+    return next((str(line["service"]) for line in reversed(attempts) if line.get("service")), "")
 
 
 def _object(text: str) -> Mapping[str, Any]:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -15,26 +14,6 @@ _STREAM_ID: Final = re.compile(r"\d{1,20}-\d{1,20}")
 _PAGE: Final = 500
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """Which letters are meant; what is empty does not matter."""
-
-    reason: str = ""
-    shop: str = ""
-    campaign: str = ""
-
-    def fits(self, letter: Letter) -> bool:
-        """Whether a letter is meant."""
-        return all(
-            not wanted or wanted == has
-            for wanted, has in (
-                (self.reason, letter.reason),
-                (self.shop, letter.shop),
-                (self.campaign, letter.campaign),
-            )
-        )
-
-
 class DeadLetters:
     """The dead letters in one Redis.
 
@@ -45,8 +24,8 @@ class DeadLetters:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def read(self, wanted: Wanted, *, after: str = "") -> AsyncIterator[Letter]:
-        """Give the letters that are meant, oldest first.
+    async def read(self, *, after: str = "") -> AsyncIterator[Letter]:
+        """Give every letter, oldest first.
 
         Args:
             after: Id of a letter; only later ones are given.
@@ -55,9 +34,7 @@ class DeadLetters:
         while True:
             page: Any = await self._redis.xrange(DEAD_STREAM, min=start, max="+", count=_PAGE)
             for letter_id, fields in page:
-                letter = Letter.read(letter_id, fields)
-                if wanted.fits(letter):
-                    yield letter
+                yield Letter.read(letter_id, fields)
             if len(page) < _PAGE:
                 return
             start = f"({page[-1][0]}"
@@ -74,7 +51,7 @@ class DeadLetters:
 
     async def _of_no_job(self, key: str) -> Letter | None:
         """Letters of documents that never became a job are in no index: their keys need not be unique."""
-        async for letter in self.read(Wanted()):
+        async for letter in self.read():
             if letter.key == key:
                 return letter
         return None

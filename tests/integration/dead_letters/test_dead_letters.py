@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from worker.dead_letters.filter import Filter
 from worker.dead_letters.letter import Letter, money_asked
+from worker.dead_letters.query import Query
 from worker.dead_letters.replay import replay
-from worker.dead_letters.store import DeadLetters, Wanted
+from worker.dead_letters.store import DeadLetters
 from worker.domain.job import parse_job
 from worker.ledger.ledger import Ledger
 
@@ -42,8 +44,8 @@ async def a_dead_job(
     await ledger.bury(claim, reason=reason, verdict=verdict, message="No.", line={"outcome": "dead_lettered"})
 
 
-async def listed(redis: Redis, **wanted: str) -> list[Letter]:
-    return [letter async for letter in DeadLetters(redis).read(Wanted(**wanted))]
+async def listed(redis: Redis, **wanted: tuple[str, ...]) -> list[Letter]:
+    return [letter async for letter in Query(redis).find(Filter(**wanted))]  # type: ignore[arg-type]
 
 
 async def test_letters_are_listed_oldest_first_and_filtered(redis: Redis, ledger: Ledger):
@@ -52,15 +54,15 @@ async def test_letters_are_listed_oldest_first_and_filtered(redis: Redis, ledger
     await a_dead_job(ledger, "c", campaign="recall")
 
     assert [letter.key for letter in await listed(redis)] == ["a", "b", "c"]
-    assert [letter.key for letter in await listed(redis, campaign="recall", reason="order_status")] == ["b"]
-    assert await listed(redis, shop="other") == []
+    assert [letter.key for letter in await listed(redis, campaigns=("recall",), reasons=("order_status",))] == ["b"]
+    assert await listed(redis, shops=("other",)) == []
 
 
 async def test_reading_goes_on_after_a_letter(redis: Redis, ledger: Ledger):
     for number in range(5):
         await a_dead_job(ledger, f"k{number}")
     first = (await listed(redis))[1]
-    rest = [letter.key async for letter in DeadLetters(redis).read(Wanted(), after=first.id)]
+    rest = [letter.key async for letter in Query(redis).find(Filter(), after=first.id)]
     assert rest == ["k2", "k3", "k4"]
 
 

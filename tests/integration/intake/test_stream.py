@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from config.settings import Settings
 from worker.cli.opening import Desk
-from worker.dead_letters.store import DeadLetters, Wanted
+from worker.dead_letters.store import DeadLetters
 from worker.domain.job import RefundJob
 from worker.intake.stream import StreamIntake, open_stream
 from worker.ledger.ledger import Ledger, Receipt
@@ -70,7 +70,7 @@ def a_document(key: str, **changes: object) -> str:
 
 
 async def letters(desk: Desk) -> list[Any]:
-    return [letter async for letter in DeadLetters(desk.redis).read(Wanted())]
+    return [letter async for letter in DeadLetters(desk.redis).read()]
 
 
 async def until(holds: Callable[[], Awaitable[object]]) -> None:
