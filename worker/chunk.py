@@ -18,7 +18,7 @@ from worker.domain.crash_point import CrashPoint
 from worker.domain.facts import named_order
 from worker.domain.job import RefundJob
 from worker.domain.lifecycle import State
-from worker.domain.outcome import DeadLettered, Deferred, Outcome, Settled
+from worker.domain.outcome import DeadLettered, Deferred, Outcome, Settled, Withdrawn
 from worker.guards.gate import NotNow
 from worker.guards.hand import Hand
 from worker.handler import Attempt, attempt
@@ -195,6 +195,8 @@ async def conclude(claim: Claim, outcome: Outcome, line: dict[str, Any], r: Reso
                 line=line,
                 is_spent=outcome.is_spent,
             )
+        case Withdrawn():
+            await r.ledger.withdraw(claim, line=line)
     level = log.warning if isinstance(outcome, DeadLettered) else log.info
     level("refund.attempt_finished", key=claim.key, shop=claim.entry.shop, **line)
 
@@ -225,6 +227,8 @@ def _line(claim: Claim, outcome: Outcome, made: Attempt | None, r: Resources, *,
         case DeadLettered():
             words = {"reason": outcome.reason, "verdict": outcome.verdict.value, "message": outcome.message}
             return line | {"outcome": "dead_lettered"} | words
+        case Withdrawn():
+            return line | {"outcome": "cancelled"}
 
 
 def _settled_name(line: dict[str, Any], outcome: Settled) -> str:

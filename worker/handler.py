@@ -17,13 +17,13 @@ from worker.domain.job import RefundJob, parse_job
 from worker.domain.lifecycle import State
 from worker.domain.lines import PreflightRefusal
 from worker.domain.nonce import nonce_for
-from worker.domain.outcome import DeadLettered, Deferred, Outcome, Settled, Verdict, Via
+from worker.domain.outcome import DeadLettered, Deferred, Outcome, Settled, Verdict, Via, Withdrawn
 from worker.domain.plan import Plan, plan
 from worker.domain.problems import InvalidJob
 from worker.guards.gate import Slot
 from worker.guards.signals import GOOD, of_error, of_reading
 from worker.ledger.entry import Claim, Entry
-from worker.ledger.ledger import OrderBusy, Paused
+from worker.ledger.ledger import Cancelled, OrderBusy, Paused
 from worker.lookups import NotFound, check_total, order_of, read_facts
 from worker.magento.reconcile import foreign_since, marked, seen
 from worker.resources import Resources, Shop
@@ -102,6 +102,8 @@ async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None] 
             return await _attempt(a), a
         except Paused:
             return _again(a.entry, "paused", "the shop or lane was paused", _PAUSED_SECONDS), a
+        except Cancelled:
+            return _cancelled(a), a
         except OrderBusy:
             return _again(a.entry, "order_busy", "another refund of this order is in flight", _ORDER_BUSY_SECONDS), a
         except PreflightRefusal as refusal:
@@ -330,6 +332,14 @@ def _later(a: Attempt, error: RefundError) -> Deferred:
 def _again(entry: Entry, reason: str, message: str, delay_seconds: float) -> Deferred:
     to = State.IN_DOUBT if entry.state is State.IN_DOUBT else State.WAITING
     return Deferred(to=to, reason=reason, message=message, delay_seconds=delay_seconds)
+
+
+def _cancelled(a: Attempt) -> Outcome:
+    """Its campaign was cancelled. What an earlier send may have done is waited for (P4)."""
+    if a.is_proven:
+        return Withdrawn()
+    message = "its campaign was cancelled; the shop is asked again until an earlier call can no longer arrive"
+    return _again(a.entry, "campaign_cancelled", message, reconcile_seconds(a.entry.looks, jitter=a.r.jitter()))
 
 
 def _of_refusal(a: Attempt, refusal: PreflightRefusal) -> Outcome:

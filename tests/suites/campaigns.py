@@ -10,12 +10,14 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.factories import a_job
-from tests.suites.ledger import Bench, Clock
+from tests.suites.ledger import LINE, Bench, Clock
+from worker.campaigns.feed import Feed
 from worker.campaigns.store import Campaigns, CampaignState
 from worker.domain.key import fingerprint
 from worker.domain.lifecycle import State
 from worker.intake.accept import stored
-from worker.ledger.ledger import Ledger
+from worker.ledger.entry import Claim
+from worker.ledger.ledger import Cancelled, Ledger, Paused
 from worker.ledger.scripts import Moves
 
 OPEN = frozenset({CampaignState.DRAFT, CampaignState.RUNNING, CampaignState.PAUSED})
@@ -27,13 +29,36 @@ class Desk(Bench):
 
     campaigns: Campaigns
 
-    async def enlist(self, *keys: str, cents: str = "1050", **changes: Any) -> list[list[str]]:
+    async def enlist(
+        self, *keys: str, cents: str = "1050", campaign: str = "spring", **changes: Any
+    ) -> list[list[str]]:
         args: list[str | float] = []
         for key in keys:
-            job = a_job(idempotency_key=key, campaign="spring", **changes)
+            job = a_job(idempotency_key=key, campaign=campaign, **changes)
             args += [key, fingerprint(job), job.shop, cents, stored(job)]
-        answer: list[list[str]] = await Moves(self.redis)("accept_campaign", self.clock.ms, "spring", *args)
+        answer: list[list[str]] = await Moves(self.redis)("accept_campaign", self.clock.ms, campaign, *args)
         return answer
+
+    async def running(self, jobs: int, *, rate: float = 0) -> None:
+        """Fill the campaign with k000, k001, ... and start it."""
+        await self.enlist(*(f"k{number:03}" for number in range(jobs)))
+        await self.campaigns.steer("spring", allowed=OPEN, to=CampaignState.RUNNING, rate=rate)
+
+    async def room(self, jobs: int, *, shop: str = "default") -> None:
+        """A worker says that it would take so many jobs."""
+        await self.redis.hset(f"refunds:room:{shop}/bulk", "w1", f"{jobs} {self.clock.ms}")
+
+    async def fed(self, *, after: float = 0) -> list[list[str]]:
+        """The keys of each message that is fed now."""
+        self.clock.pass_seconds(after)
+        fed = await Feed(self.redis, now_ms=lambda: self.clock.ms).step()
+        return [list(keys) for _, _, keys in fed.messages]
+
+    async def fed_and_claimed(self) -> Claim:
+        await self.running(1)
+        await self.room(1)
+        await self.fed()
+        return await self.claim("k000")
 
     async def all_keys(self) -> list[str]:
         return [key async for page in self.campaigns.keys("spring") for key in page]
@@ -86,6 +111,7 @@ class CampaignPromises:
     async def test_its_counters_follow_its_jobs_in_number_and_in_money(self, desk: Desk):
         await desk.enlist("a", "b", cents="1050")
         await desk.enlist("c", cents="")
+        await desk.to(CampaignState.RUNNING)
         await desk.settle(await desk.claim("a"))
         counts = await desk.campaigns.counts("spring")
         assert (counts.jobs[State.SETTLED], counts.jobs[State.WAITING], counts.total, counts.finished) == (1, 2, 3, 1)
@@ -97,3 +123,171 @@ class CampaignPromises:
         steered = await desk.campaigns.steer("spring", allowed=OPEN, to=CampaignState.RUNNING)
         assert (steered.answer, steered.before) == ("refused", "cancelled")
         assert (await desk.campaigns.steer("autumn", allowed=OPEN)).answer == "missing"
+
+
+class FeedPromises:
+    """What feeding and steering promise; a subclass gives the fixture `redis`, empty."""
+
+    @pytest.fixture
+    async def desk(self, redis: Redis) -> AsyncIterator[Desk]:
+        clock = Clock()
+        ledger = Ledger(redis, now_ms=lambda: clock.ms)
+        await ledger.initialise("first", run_id="run-1")
+        campaigns = Campaigns(redis, now_ms=lambda: clock.ms)
+        desk = Desk(redis, clock, ledger, campaigns)
+        await campaigns.create("spring", sha256="", file="spring.csv")
+        yield desk
+        await desk.counts_add_up()
+
+    async def test_a_draft_is_not_fed(self, desk: Desk):
+        await desk.enlist("a")
+        await desk.room(50)
+        assert await desk.fed() == []
+
+    async def test_a_running_campaign_is_fed_in_messages_of_at_most_a_hundred_as_far_as_workers_have_room(
+        self, desk: Desk
+    ):
+        await desk.running(400)
+        await desk.room(250)
+        messages = await desk.fed()
+        assert [len(keys) for keys in messages] == [100, 100, 50]
+        assert [key for keys in messages for key in keys] == [f"k{number:03}" for number in range(250)]
+        assert await desk.jobs() == {"waiting": 150, "queued": 250}
+
+    async def test_nothing_more_is_fed_before_workers_get_on(self, desk: Desk):
+        await desk.running(400)
+        await desk.room(250)
+        await desk.fed()
+        assert await desk.fed(after=1) == []
+
+    async def test_the_quicker_jobs_pass_the_more_may_be_ahead(self, desk: Desk):
+        await desk.running(1500)
+        await desk.room(100)
+        (first,) = await desk.fed()
+        for key in first:
+            await desk.settle(await desk.claim(key))
+        assert sum(map(len, await desk.fed(after=1))) == 300
+
+    async def test_a_lost_message_is_found_like_any_other(self, desk: Desk):
+        await desk.running(3)
+        await desk.room(50)
+        await desk.fed()
+        assert await desk.ledger.find_lost("bulk", up_to=1) == ["k000", "k001", "k002"]
+
+    async def test_its_own_rate_is_kept_and_can_be_changed(self, desk: Desk):
+        await desk.running(400, rate=8)
+        await desk.room(250)
+        counts = []
+        for _ in range(40):
+            await desk.room(250)
+            counts.append(sum(map(len, await desk.fed(after=0.1))))
+        assert 31 <= sum(counts) <= 34
+        await desk.campaigns.steer("spring", allowed=OPEN, rate=100)
+        await desk.room(250)
+        assert sum(map(len, await desk.fed(after=0.2))) >= 20
+
+    async def test_what_is_queued_of_a_paused_campaign_goes_back_to_the_front_of_the_backlog(self, desk: Desk):
+        await desk.running(3)
+        await desk.room(2)
+        assert await desk.fed() == [["k000", "k001"]]
+        await desk.to(CampaignState.PAUSED)
+        assert await desk.claims("k000", "k001") == []
+        assert await desk.fed(after=1) == []
+        assert await desk.jobs() == {"waiting": 3}
+        await desk.to(CampaignState.RUNNING)
+        await desk.room(50)
+        assert sorted((await desk.fed(after=1))[0]) == ["k000", "k001", "k002"]
+
+    async def test_a_job_that_was_claimed_before_the_pause_is_not_sent_and_goes_back(self, desk: Desk):
+        claim = await desk.fed_and_claimed()
+        await desk.to(CampaignState.PAUSED)
+        with pytest.raises(Paused):
+            await desk.send(claim)
+        await desk.defer(claim, State.WAITING, delay_seconds=0)
+        assert await desk.ledger.publish() == []
+        await desk.to(CampaignState.RUNNING)
+        await desk.room(50)
+        assert await desk.fed() == [["k000"]]
+
+    async def test_a_pause_does_not_keep_a_job_in_doubt_from_being_looked_at(self, desk: Desk):
+        claim = await desk.fed_and_claimed()
+        await desk.send(claim)
+        await desk.defer(claim, State.IN_DOUBT, delay_seconds=0)
+        await desk.to(CampaignState.PAUSED)
+        assert [len(message[2]) for message in await desk.ledger.publish()] == [1]
+        assert len(await desk.claims("k000")) == 1
+
+    async def test_cancel_ends_what_was_never_sent_wherever_it_stands(self, desk: Desk):
+        await desk.running(5)
+        await desk.room(3)
+        await desk.fed()
+        claim = await desk.claim("k000")
+        await desk.redis.zadd("refunds:due", {"k002": 0})
+        await desk.to(CampaignState.CANCELLED)
+        assert await desk.claims("k001") == []
+        assert await desk.ledger.publish() == []
+        assert await desk.fed() == []
+        with pytest.raises(Cancelled):
+            await desk.send(claim)
+        await desk.ledger.withdraw(claim, line=LINE)
+        assert await desk.jobs() == {"cancelled": 5}
+        assert await desk.fed() == []
+        found = await desk.campaigns.find("spring")
+        assert found is not None
+        assert found.state is CampaignState.CANCELLED
+        assert found.ended_ms > 0
+
+    async def test_cancel_lets_what_is_at_the_shop_end(self, desk: Desk):
+        claim = await desk.fed_and_claimed()
+        await desk.send(claim)
+        steered = await desk.campaigns.steer("spring", allowed=OPEN, to=CampaignState.CANCELLED)
+        assert steered.in_flight == 1
+        await desk.defer(claim, State.IN_DOUBT, delay_seconds=0)
+        again = await desk.claim("k000")
+        await desk.send(again)
+        await desk.settle(again)
+        assert await desk.jobs() == {"settled": 1}
+
+    async def test_a_new_send_after_a_proven_absence_is_not_made_in_a_cancelled_campaign(self, desk: Desk):
+        claim = await desk.fed_and_claimed()
+        await desk.send(claim)
+        await desk.defer(claim, State.IN_DOUBT, delay_seconds=0)
+        await desk.to(CampaignState.CANCELLED)
+        again = await desk.claim("k000")
+        with pytest.raises(Cancelled):
+            await desk.send(again, number=2)
+
+    async def test_what_may_have_been_sent_before_a_restart_is_not_cancelled_unseen(self, desk: Desk):
+        await desk.running(1)
+        desk.clock.pass_seconds(1)
+        await desk.ledger.note_server("run-2")
+        await desk.to(CampaignState.CANCELLED)
+        assert await desk.fed(after=1) == [["k000"]]
+        assert len(await desk.claims("k000")) == 1
+
+    async def test_a_campaign_is_done_when_its_last_job_is(self, desk: Desk):
+        claim = await desk.fed_and_claimed()
+        assert await desk.fed() == []
+        await desk.settle(claim)
+        desk.clock.pass_seconds(1)
+        assert await desk.fed() == []
+        found = await desk.campaigns.find("spring")
+        assert found is not None
+        assert (found.state, found.ended_ms) == (CampaignState.DONE, desk.clock.ms)
+        assert await desk.redis.smembers("refunds:campaigns:open") == set()
+
+    async def test_two_campaigns_are_fed_in_turn(self, desk: Desk):
+        await desk.running(300)
+        await desk.campaigns.create("autumn", sha256="")
+        await desk.enlist(*(f"a{number:03}" for number in range(300)), campaign="autumn")
+        await desk.campaigns.steer("autumn", allowed=OPEN, to=CampaignState.RUNNING)
+        await desk.room(400)
+        assert sorted(message[0][0] for message in await desk.fed()) == ["a", "a", "k", "k"]
+
+    async def test_a_shop_that_is_away_holds_up_only_its_own_jobs(self, desk: Desk):
+        await desk.enlist("a", shop="other")
+        await desk.running(1)
+        await desk.redis.hset("refunds:shop:other", "breaker", "open")
+        await desk.room(50)
+        await desk.room(50, shop="other")
+        assert await desk.fed() == [["k000"]]

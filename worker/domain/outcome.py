@@ -73,4 +73,9 @@ class DeadLettered:
     is_spent: bool = False
 
 
-Outcome = Settled | Deferred | DeadLettered
+@dataclass(frozen=True, kw_only=True)
+class Withdrawn:
+    """Its campaign was cancelled, and nothing of it is at the shop."""
+
+
+Outcome = Settled | Deferred | DeadLettered | Withdrawn

@@ -55,6 +55,10 @@ class Paused(Exception):
     """People have paused the job's shop or lane since the claim; nothing was sent, the claim must be given back."""
 
 
+class Cancelled(Exception):
+    """The job's campaign was cancelled since the claim; nothing was sent, and nothing new may be."""
+
+
 @dataclass(frozen=True)
 class Receipt:
     """What a producer is told of one job.
@@ -165,7 +169,8 @@ class Ledger:
 
         Raises:
             OrderBusy: Another refund of the order is in flight.
-            Paused: The shop or lane was paused since the claim.
+            Paused: The shop, the lane or the campaign was paused since the claim.
+            Cancelled: The campaign was cancelled since the claim.
             StaleFence: The claim was lost.
         """
         order = f"{claim.entry.shop}:{order_id}"
@@ -242,6 +247,14 @@ class Ledger:
         """
         words = (reason, verdict, message, _json(line), int(is_spent))
         _check(await self._move("bury", self._now(), claim.key, claim.token, *words))
+
+    async def withdraw(self, claim: Claim, *, line: Mapping[str, Any]) -> None:
+        """End a job whose campaign was cancelled; only when it is proven that nothing of it reached the shop.
+
+        Raises:
+            StaleFence: The claim was lost.
+        """
+        _check(await self._move("withdraw", self._now(), claim.key, claim.token, _json(line)))
 
     # --- doors and people -------------------------------------------------------------------------------------
 
@@ -340,6 +353,8 @@ def _check(answer: str) -> None:
             raise OrderBusy
         case "paused":
             raise Paused
+        case "cancelled":
+            raise Cancelled
         case "stale fence":
             raise StaleFence
         case _:

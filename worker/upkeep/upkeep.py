@@ -1,4 +1,4 @@
-"""Upkeep: publish what is due, adopt what dead workers held, find messages that got lost.
+"""Upkeep: publish what is due, feed campaigns, adopt what dead workers held, find messages that got lost.
 
 Every worker process runs it, and `refunds upkeep` too; a lease in Redis lets one of them act at a time. Two at once
 would do no harm: each move is atomic, and a message that comes twice is refused by the claim.
@@ -17,6 +17,7 @@ from redis.exceptions import RedisError
 from config.queues import Queue
 from config.settings import Settings
 from worker import metrics
+from worker.campaigns.feed import Feed
 from worker.domain.crash_point import CrashPoint
 from worker.resources import Resources
 from worker.upkeep.probes import Probes
@@ -26,6 +27,9 @@ log = structlog.get_logger("upkeep")
 _LEADER_KEY: Final = "refunds:upkeep"
 #: How long the acting upkeep may be silent before another takes over.
 _LEADER_MS: Final = 3000
+#: How often backlogs are looked at while a campaign runs, in seconds: what is ahead of the workers is some seconds of
+#: work, and of a quick shop with a short window less.
+_FEED_SECONDS: Final = 0.05
 _QUEUES: Final = {"express": Queue.EXPRESS, "bulk": Queue.BULK}
 _KEEP_LEADING: Final = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) return 1 end
@@ -50,7 +54,8 @@ class Upkeep:
     ) -> None:
         self._r, self._publish, self._broker, self._clock = r, publish, broker, clock
         self._lost = {lane: LostMessages(r.settings.lost_message_seconds) for lane in _QUEUES}
-        self._is_leading = False
+        self._is_leading = self._has_campaigns = False
+        self._feed = Feed(r.redis)
         self._probes = Probes(r)
 
     async def run(self) -> None:
@@ -71,7 +76,12 @@ class Upkeep:
                 if not is_away:
                     log.warning("upkeep.ledger_away", error=type(error).__name__)
                 is_away, did = True, 0
-            await asyncio.sleep(0 if did else settings.upkeep_interval_seconds)
+            pause = (
+                min(_FEED_SECONDS, settings.upkeep_interval_seconds)
+                if self._has_campaigns
+                else (settings.upkeep_interval_seconds)
+            )
+            await asyncio.sleep(0 if did else pause)
 
     async def tick(self) -> int:
         """Do what is to be done now; gives the number of messages published, 0 when there was nothing or no lead."""
@@ -81,11 +91,12 @@ class Upkeep:
             log.info("upkeep.lead_taken" if leads else "upkeep.lead_lost")
             self._lost = {lane: LostMessages(self._r.settings.lost_message_seconds) for lane in _QUEUES}
         if not leads:
+            self._has_campaigns = False
             return 0
         await self._adopt()
         await self._find_lost()
         await self._probes.start_due()
-        return await self.publish_due()
+        return await self.publish_due() + await self.feed()
 
     async def _adopt(self) -> None:
         adopted = await self._r.ledger.adopt()
@@ -100,6 +111,15 @@ class Upkeep:
             self._r.crashes.pass_by(CrashPoint.BEFORE_PUBLISH)
             await self._publish(lane, number, keys)
         return len(messages)
+
+    async def feed(self) -> int:
+        """Give running campaigns' jobs to the workers; gives how much was done, 0 when there was nothing."""
+        fed = await self._feed.step()
+        self._has_campaigns = fed.campaigns > 0
+        for lane, number, keys in fed.messages:
+            self._r.crashes.pass_by(CrashPoint.BEFORE_PUBLISH)
+            await self._publish(lane, number, keys)
+        return len(fed.messages) + fed.ended
 
     async def _find_lost(self) -> None:
         for lane, watch in self._lost.items():

@@ -3,7 +3,7 @@
 -- ARGV[6] "<shop>/<lane> ..." of which this worker has too many in hand   ARGV[7..] keys
 -- returns  "no ledger", or {now_ms, epoch_ms, mode, then per key: {verdict, field, value, field, value, ...}}
 --          verdict: "claimed" | "missing" | "final" | "held" by a worker | "on hold": up to people | "not due"
---          | "parked": waits for its shop
+--          | "parked": waits for its shop | "laid back": its campaign is paused or cancelled
 local ledger = redis.call('HMGET', 'refunds:ledger', 'id', 'epoch_ms', 'mode', 'mode_since_ms')
 if not ledger[1] then return { 'no ledger' } end
 local now = time_ms(ARGV[1])
@@ -24,13 +24,14 @@ local function is_closed(shop, lane, state)
 end
 
 local function verdict_on(key, entry)
-  local known = redis.call('HMGET', entry, 'state', 'holder', 'shop', 'lane')
+  local known = redis.call('HMGET', entry, 'state', 'holder', 'shop', 'lane', 'campaign')
   if not known[1] then return 'missing' end
-  if known[1] == 'settled' or known[1] == 'dead' then return 'final' end
+  if known[1] == 'settled' or known[1] == 'dead' or known[1] == 'cancelled' then return 'final' end
   if known[1] == 'held' then return 'on hold' end
   if known[2] then return 'held' end -- also where that worker died: upkeep adopts, and counts the death
   local due = redis.call('ZSCORE', 'refunds:due', key)
   if due and tonumber(due) > now then return 'not due' end
+  if known[5] and obey_campaign(entry, key, known[5], known[1], known[3], known[4]) then return 'laid back' end
   if is_closed(known[3], known[4], known[1]) then
     park(entry, key, known[3], known[4], now)
     return 'parked'

@@ -19,6 +19,8 @@
 --   refunds:campaign:<name>:keys        list  every accepted key, in the order of the file
 --   refunds:campaign:<name>:backlog:<shop>    list  keys that no message carries yet; what a pause brought back is in front
 --   refunds:campaigns           zset    name -> time (ms) it was created at
+--   refunds:campaign:<name>:shops       set   shops of its jobs
+--   refunds:campaigns:files     hash    content hash of a file -> the campaign that was made from it first
 --   refunds:campaigns:open      set     names of those that are not at their end
 --   refunds:pauses, refunds:shop:<shop>, refunds:room:<shop>/<lane>: of the guards, see worker/guards/lua/shared.lua
 --   refunds:dead                stream  dead letters; refunds:dead_index  hash  key -> id in the stream
@@ -90,6 +92,43 @@ local function park(entry, key, shop, lane, now)
   redis.call('ZREM', 'refunds:queued:' .. lane, key)
   redis.call('ZADD', 'refunds:parked:' .. shop .. '/' .. lane, 'NX', now, key)
   redis.call('SADD', 'refunds:parked', shop .. '/' .. lane)
+end
+
+-- The state of a campaign; false for an entry without one. Asked once in a move.
+local campaign_states = {}
+local function campaign_state(campaign)
+  if not campaign then return false end
+  if campaign_states[campaign] == nil then
+    campaign_states[campaign] = redis.call('HGET', 'refunds:campaign:' .. campaign, 'state') or 'none'
+  end
+  return campaign_states[campaign]
+end
+
+-- Whether surely nothing of an entry was ever sent, also nothing of which this ledger lost the record.
+local function is_surely_unsent(entry)
+  local ledger = redis.call('HMGET', 'refunds:ledger', 'epoch_ms', 'mode')
+  local known = redis.call('HMGET', entry, 'sends', 'accepted_ms', 'look_first')
+  return known[1] == '0' and known[3] ~= '1' and ledger[2] ~= 'after_loss'
+    and tonumber(known[2]) > tonumber(ledger[1] or '0')
+end
+
+-- Obey what people said of the campaign of an entry that nobody holds: back into the backlog while it is paused, and
+-- to its end once it is cancelled. What may have been sent goes on: it must be looked at. Returns whether it was obeyed.
+local function obey_campaign(entry, key, campaign, state, shop, lane)
+  local said = campaign_state(campaign)
+  if (said ~= 'paused' and said ~= 'draft' and said ~= 'cancelled') or state == 'in_doubt' then return false end
+  if said == 'cancelled' and not is_surely_unsent(entry) then return false end
+  redis.call('ZREM', 'refunds:due', key)
+  redis.call('ZREM', 'refunds:queued:' .. lane, key)
+  redis.call('ZREM', 'refunds:parked:' .. shop .. '/' .. lane, key)
+  if said == 'cancelled' then
+    move(entry, 'cancelled')
+  else
+    move(entry, 'waiting')
+    redis.call('LPUSH', 'refunds:campaign:' .. campaign .. ':backlog:' .. shop, key)
+    redis.call('SADD', 'refunds:campaign:' .. campaign .. ':shops', shop)
+  end
+  return true
 end
 
 -- Free the order and wake the first that waits for it.

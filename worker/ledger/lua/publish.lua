@@ -33,10 +33,11 @@ end
 
 local function publish(key)
   local entry = entry_of(key)
-  local known = redis.call('HMGET', entry, 'state', 'lane', 'holder', 'shop')
+  local known = redis.call('HMGET', entry, 'state', 'lane', 'holder', 'shop', 'campaign')
   redis.call('ZREM', 'refunds:due', key)
   local is_open = known[1] == 'waiting' or known[1] == 'queued' or known[1] == 'in_doubt'
   if not is_open or known[3] then return end
+  if known[5] and obey_campaign(entry, key, known[5], known[1], known[4], known[2]) then return end
   if must_wait(known[4], known[2], known[1]) then
     park(entry, key, known[4], known[2], now)
   else

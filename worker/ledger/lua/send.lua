@@ -2,11 +2,15 @@
 -- ARGV[1] now_ms or ''   ARGV[2] key   ARGV[3] token of the claim   ARGV[4] order as <shop>:<entity id>
 -- ARGV[5] send number   ARGV[6] what is sent (JSON)
 -- ARGV[7] '1' when the shop was asked, and proved that no send happened that the ledger does not know of
--- returns  "ok" | "order busy" | "paused" | "stale fence"
+-- returns  "ok" | "order busy" | "paused" | "cancelled" with its campaign | "stale fence"
 local entry = entry_of(ARGV[2])
 if not is_held(entry, ARGV[3]) then return 'stale fence' end
-local known = redis.call('HMGET', entry, 'shop', 'lane')
+local known = redis.call('HMGET', entry, 'shop', 'lane', 'campaign', 'state', 'sends')
 if is_paused(known[1], known[2]) then return 'paused' end
+local said = campaign_state(known[3])
+if said == 'paused' or said == 'draft' then return 'paused' end
+-- A send in doubt may be repeated under its own number: that is how it ends. A new one may not.
+if said == 'cancelled' and not (known[4] == 'in_doubt' and known[5] == ARGV[5]) then return 'cancelled' end
 if not take_order(entry, ARGV[2], ARGV[4]) then return 'order busy' end
 local now = string.format('%d', time_ms(ARGV[1]))
 if redis.call('HGET', entry, 'sends') ~= ARGV[5] then redis.call('HSET', entry, 'first_ms', now, 'spent', 0) end
