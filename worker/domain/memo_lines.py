@@ -85,14 +85,18 @@ class MemoLine:
         """Units that were left before this memo."""
         return self.order_line.qty_invoiced - self.order_line.qty_refunded
 
-    def compute_rows(self, rounder: RunningRounder) -> None:
-        """Compute the row totals: what is left of the row, or the share of it."""
+    def compute_rows(self, rounder: RunningRounder, incl_tax: Amount) -> None:
+        """Compute the row totals: what is left of the row, or the share of it.
+
+        Args:
+            rounder: Of the memo.
+            incl_tax: Row of the order line with tax, before the discount.
+        """
         document, units = self.order_line.document, self.units
         row = Amount.read(document, "row_invoiced") - Amount.read(document, "amount_refunded")
         if not self.is_last and self.order_line.qty_invoiced > 0:
             row = rounder.amount(self._portion(row, units))
         self.amounts["row_total"] = row
-        incl_tax = Amount.read(document, "row_total_incl_tax")
         if incl_tax.order and incl_tax.base:
             ordered = number(document, "qty_ordered")
             share = Amount(incl_tax.order / ordered * units, incl_tax.base / ordered * units)

@@ -69,14 +69,14 @@ def collect_by_invoice(
         is_partial = (factor < 1 and number(invoice, "shipping_tax_amount") > 0) or _is_shipping_free(order)
         tax += memo.shipping_tax
     earlier = list(memos)
-    tax_allowed, compensation_allowed = _allowed_by_order(order)
-    of_invoice = Amount.read(invoice, "tax_amount") - _sum(earlier, "tax_amount")
-    compensation_of_invoice = (
+    # Only the invoice counts, not the order: after an order refund this can be more tax than the order has left.
+    tax_allowed = Amount.read(invoice, "tax_amount") - _sum(earlier, "tax_amount")
+    compensation_allowed = (
         Amount.read(invoice, "discount_tax_compensation_amount")
         + Amount.read(invoice, _SHIPPING_COMPENSATION, _BASE_SHIPPING_COMPENSATION)
         - _sum(earlier, "discount_tax_compensation_amount")
     )
-    allowed = (tax_allowed.capped(of_invoice), compensation_allowed.capped(compensation_of_invoice))
+    allowed = (tax_allowed, compensation_allowed)
     _settle(memo, tax, compensation, allowed, takes_all=not is_partial and _is_last(memo, lines))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from worker.domain import tax_share
+from worker.domain.incl_tax import rows_incl_tax
 from worker.domain.memo_lines import Asked, MemoLine, RefundRefused, asked_lines, invoiced_lines
 from worker.domain.money_math import (
     NOTHING,
@@ -134,7 +135,7 @@ def _collected(order: Document, lines: list[MemoLine], asked: Asked, source: _So
     rate = base_to_order_rate(order)
     memo.adjustment_positive = _adjustment(asked.adjustment_positive, rate)
     memo.adjustment_negative = _adjustment(asked.adjustment_negative, rate)
-    _collect_subtotal(memo)
+    _collect_subtotal(memo, rows_incl_tax(source.lines))
     _collect_discount(memo, order, source)
     _collect_shipping(memo, order, source.base_shipping)
     if source.invoice is None:
@@ -153,11 +154,11 @@ def _adjustment(value: float | None, rate: float) -> Amount | None:
     return Amount(php_round(base * rate), base)
 
 
-def _collect_subtotal(memo: MemoTotals) -> None:
+def _collect_subtotal(memo: MemoTotals, incl_tax: Mapping[int, Amount]) -> None:
     for line in memo.lines:
         if line.order_line.is_dummy:
             continue
-        line.compute_rows(memo.rounder)
+        line.compute_rows(memo.rounder, incl_tax[line.order_line.item_id])
         memo.subtotal += line.amounts["row_total"]
         memo.subtotal_incl_tax += line.amounts.get("row_total_incl_tax", NOTHING)
     memo.grand_total += memo.subtotal

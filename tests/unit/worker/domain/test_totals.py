@@ -139,3 +139,28 @@ def test_a_fraction_of_a_whole_product_is_refused_by_its_sku() -> None:
 def test_more_money_than_was_paid_is_refused_with_a_bare_number() -> None:
     order, asked = an_order(a_line(1, 10.0, 5)), Asked(quantities={1: 1.0}, adjustment_positive=100.0)
     assert by_order(order, memo_by_order(order, asked), asked) == ["The most money available to refund is 50."]
+
+
+def test_an_invoice_refund_of_everything_takes_all_tax_of_the_invoice() -> None:
+    """The memo of an order refund has no invoice, so its tax is not taken off (contract 3.6, section 9: ACSD-69311)."""
+    order = an_order(a_line(1, 10.0, 2, tax=1.65))
+    order["items"][0] |= {"qty_refunded": 1, "amount_refunded": 10, "base_amount_refunded": 10}
+    order["items"][0] |= {"tax_refunded": 0.83, "base_tax_refunded": 0.83}
+    order |= {"tax_refunded": 0.83, "base_tax_refunded": 0.83, "base_total_refunded": 10.83, "total_refunded": 10.83}
+    units = [{"order_item_id": 1, "qty": 2}]
+    invoice = {"entity_id": 7, "state": 2, "tax_amount": 1.65, "base_tax_amount": 1.65, "items": units}
+    memos = [{"state": 2, "tax_amount": 0.83, "base_tax_amount": 0.83, "items": [{"order_item_id": 1, "qty": 1}]}]
+    memo = memo_by_invoice(order, invoice, memos, Asked())
+    assert (memo.tax.base, memo.grand_total.base) == (1.65, 11.65)
+    memos[0]["invoice_id"] = 7
+    assert php_round(memo_by_invoice(order, invoice, memos, Asked()).tax.base) == 0.82
+
+
+def test_a_row_with_tax_is_reckoned_without_the_discount_that_the_order_shows() -> None:
+    """The order shows rows less their discount; a memo has them whole (contract 2.8, scenario of coupon and tax)."""
+    rows = {"row_total": 13.19, "row_total_incl_tax": 14.28, "discount_amount": 1.47, "tax_percent": 8.25}
+    first = a_line(1, 7.33, 2, tax=1.09, discount=1.47) | rows | {f"base_{key}": rows[key] for key in rows}
+    rows = {"row_total": 67.48, "row_total_incl_tax": 73.05, "discount_amount": 7.49, "tax_percent": 8.25}
+    second = a_line(2, 24.99, 3, tax=5.57, discount=7.49) | rows | {f"base_{key}": rows[key] for key in rows}
+    memo = memo_by_order(an_order(first, second), Asked())
+    assert [php_round(line.amounts["row_total_incl_tax"].order) for line in memo.lines] == [15.87, 81.15]
