@@ -78,7 +78,11 @@ def save_comment(store: Store, given: Document) -> Document:
         error = refused("Could not save the creditmemo comment.")
         error.headers = {"errorRedirectAction": "#shipping"}
         raise error
-    comment = add_comment(memo, store, given)
+    return _without_date(add_comment(memo, store, given))
+
+
+def _without_date(comment: Document) -> Document:
+    """Give a comment as the call that stores it answers: the database adds the date."""
     return {key: value for key, value in comment.items() if key != "created_at"}
 
 
@@ -157,15 +161,16 @@ def _stored(store: Store, fields: Document, given: Document, call: Call, oracle:
         if _is_kept(item, fields)
     ]
     target.doc["items"] = [*target.doc["items"], *items]
-    for comment in given.get("comments") or []:
-        add_comment(store.memos[comment["parent_id"]], store, comment)
+    given_comments = given.get("comments") or []
+    comments = [_without_date(add_comment(store.memos[new["parent_id"]], store, new)) for new in given_comments]
     if existing is None or fields.get("state") == _REFUNDED:
         oracle.memo_made(call, target.doc, target.columns.get("customer_note"))
     shown = {key: target.doc[key] for key in ("created_at", "updated_at", "entity_id")}
     if existing is None:
         shown["increment_id"] = target.doc["increment_id"]
     sent = {key: whole(value) for key, value in fields.items()}
-    return {**sent, **shown, "items": items or (target.doc["items"] if existing else []), "comments": []}
+    lists = {"items": items or target.doc["items"], "comments": comments or target.doc["comments"]}
+    return {**sent, **shown, **lists}
 
 
 def _is_kept(item: Document, fields: Document) -> bool:

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from worker.domain.money_math import number, php_round
 from worker.sandbox.store import Document, now_text
+
+#: `is_customer_notified` of a line where nobody said whether to tell the customer.
+NOT_APPLICABLE: Final = 2
 
 
 def clean(value: Any) -> Any:  # noqa: ANN401 - any JSON value
@@ -21,6 +24,10 @@ def clean(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 def whole(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     """Print a whole number without a fraction, as PHP does."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _is_alike(stored: Any, value: Any) -> bool:  # noqa: ANN401 - any JSON value
+    return bool(stored == value or not (stored or value))
 
 
 class Row:
@@ -53,7 +60,9 @@ class Row:
         return {**self.doc, **self.changes}
 
     def save(self) -> None:
-        """Write the changed columns."""
+        """Write the columns, if one differs: to Magento null and 0 are alike, so a row that only "gained" 0 stays."""
+        if all(_is_alike(self.doc.get(key), clean(value)) for key, value in self.changes.items()):
+            return
         for key, value in self.changes.items():
             self.doc[key] = clean(value)
 
@@ -87,12 +96,13 @@ class Draft:
 
     def add_history(self, text: str, status: str, entity_id: int) -> None:
         """Note a line in the order's history."""
+        notify = self.order.get("customer_note_notify")
         self.histories.append({
             "comment": text,
             "created_at": now_text(),
             "entity_id": entity_id,
             "entity_name": "creditmemo",
-            "is_customer_notified": int(self.order.get("customer_note_notify") or 0),
+            "is_customer_notified": NOT_APPLICABLE if notify is None else int(notify),
             "is_visible_on_front": 0,
             "parent_id": self.order.doc["entity_id"],
             "status": status,
@@ -103,8 +113,18 @@ class Draft:
         for row in (self.order, *self.items.values(), self.payment, *([self.invoice] if self.invoice else [])):
             row.save()
         self.order.doc["updated_at"] = now_text()
+        _show_shipping(self.order.doc)
         if self.histories:
             self.order.doc["status_histories"] = [*self.histories, *(self.order.doc.get("status_histories") or [])]
+
+
+def _show_shipping(order: Document) -> None:
+    """Repeat the refunded shipping where the order shows its shipping once more."""
+    names = [name for key in ("shipping_refunded", "shipping_tax_refunded") for name in (key, f"base_{key}")]
+    for assignment in (order.get("extension_attributes") or {}).get("shipping_assignments") or ():
+        total = (assignment.get("shipping") or {}).get("total")
+        if isinstance(total, dict):
+            total.update({name: order[name] for name in names if order.get(name) is not None})
 
 
 #: Columns of an order item that grow, and the amount of the memo item by which they do.
@@ -148,5 +168,6 @@ def book(draft: Draft, memo: Mapping[str, Any], *, is_online: bool) -> None:
         for column, amount in _ORDER_COLUMNS.items():
             draft.order.add(prefix + column, number(memo, prefix + amount))
         draft.order.add(f"{prefix}total_{how}_refunded", number(memo, f"{prefix}grand_total"))
-        draft.payment.add(f"{prefix}amount_refunded", number(memo, f"{prefix}grand_total"))
-        draft.payment.add(f"{prefix}shipping_refunded", number(memo, f"{prefix}shipping_amount"))
+        for column, amount in (("amount_refunded", "grand_total"), ("shipping_refunded", "shipping_amount")):
+            if memo.get(prefix + amount) is not None:  # unlike the order, the payment takes only what is given
+                draft.payment.add(prefix + column, number(memo, prefix + amount))
