@@ -209,6 +209,7 @@ def _line(claim: Claim, outcome: Outcome, made: Attempt | None, r: Resources, *,
             line |= {"service": made.plan.service.value, "decision": made.plan.rule.name}
         line |= {"send": made.number} if made.number else {}
         line |= {"status": made.status} if made.status else {}
+        line |= {"call_ms": round(made.slot.latency_seconds * 1000)} if made.slot.latency_seconds else {}
         line |= {"rule": made.rule} if made.rule else {}
         line |= {"evidence": made.evidence} if made.evidence else {}
     match outcome:

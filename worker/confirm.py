@@ -127,7 +127,8 @@ def _held_against(
         own = marked(of_order, entry.key, job.creditmemo)
         wrong = mismatches(job, _sent(entry, job), memo, own)
     is_marked = any(memo is one for one in own)
-    facts = {"at_ms": now_ms, **facts_of(memo, wrong, is_marked=is_marked)}
+    quote = None if job is None else _sent(entry, job).quote
+    facts = {"at_ms": now_ms, **facts_of(memo, wrong, is_marked=is_marked, quote=quote)}
     words = "; ".join(f"{one.kind}: {one.detail}" for one in wrong)
     line = {"at_ms": now_ms, "event": "mismatch_found", "detail": words} if wrong else None
     return Confirmed(key=entry.key, facts=facts, line=line), wrong

@@ -12,10 +12,13 @@ from redis.asyncio import Redis
 from tests.factories import a_job
 from tests.suites.ledger import LINE, Bench, Clock
 from worker.campaigns.feed import Feed
+from worker.campaigns.latency import CLASSES_MS
+from worker.campaigns.status import Slot, Status, read_status
 from worker.campaigns.store import Campaigns, CampaignState
 from worker.domain.key import fingerprint
 from worker.domain.lifecycle import State
 from worker.intake.accept import stored
+from worker.ledger.confirmations import Confirmations, Confirmed
 from worker.ledger.entry import Claim
 from worker.ledger.ledger import Cancelled, Ledger, Paused
 from worker.ledger.scripts import Moves
@@ -65,6 +68,22 @@ class Desk(Bench):
 
     async def to(self, state: CampaignState) -> None:
         assert (await self.campaigns.steer("spring", allowed=OPEN, to=state)).answer == "ok"
+
+    async def status(self) -> Status:
+        status = await read_status(self.redis, "spring", now_ms=self.clock.ms)
+        assert status is not None
+        assert sum(status.reasons.values()) == status.counts.jobs[State.DEAD]
+        return status
+
+    async def settle_with(self, key: str, call_ms: int | None, *, service: str = "order_refund") -> None:
+        line = {"took_ms": 999} | ({} if call_ms is None else {"call_ms": call_ms})
+        result = {"memo_id": 91, "service": service}
+        await self.ledger.settle(await self.claim(key), result=result, line=line, confirm=True)
+
+    async def confirm(self, key: str, total: str, currency: str, *, is_wrong: bool = False) -> None:
+        facts = {"base_grand_total": Decimal(total), "base_currency_code": currency}
+        line = {"event": "mismatch_found"} if is_wrong else None
+        assert await Confirmations(self.redis).write("default", [Confirmed(key=key, facts=facts, line=line)]) == {key}
 
     async def jobs(self) -> dict[str, int]:
         await self.counts_add_up()
@@ -123,6 +142,74 @@ class CampaignPromises:
         steered = await desk.campaigns.steer("spring", allowed=OPEN, to=CampaignState.RUNNING)
         assert (steered.answer, steered.before) == ("refused", "cancelled")
         assert (await desk.campaigns.steer("autumn", allowed=OPEN)).answer == "missing"
+
+    # --- what status and report are made of -------------------------------------------------------------------------
+
+    async def test_jobs_of_other_doors_that_bear_its_name_are_in_its_list(self, desk: Desk):
+        await desk.enlist("a")
+        await desk.accept("b", campaign="spring")
+        await desk.accept("c")
+        assert await desk.all_keys() == ["a", "b"]
+        assert (await desk.status()).counts.total == 2
+
+    async def test_dead_letters_are_counted_by_reason_until_they_are_replayed(self, desk: Desk):
+        await desk.to(CampaignState.RUNNING)
+        await desk.accept("a", "b", "c", campaign="spring")
+        for key, reason in (("a", "qty_too_large"), ("b", "qty_too_large"), ("c", "order_not_found")):
+            await desk.bury(await desk.claim(key), reason)
+        assert (await desk.status()).reasons == {"qty_too_large": 2, "order_not_found": 1}
+
+        await desk.ledger.replay("c", line={})
+
+        assert (await desk.status()).reasons == {"qty_too_large": 2}
+
+    async def test_what_ends_is_counted_by_the_time_and_its_calls_by_their_latency(self, desk: Desk):
+        await desk.to(CampaignState.RUNNING)
+        await desk.accept("a", "b", "c", "d", campaign="spring")
+        await desk.settle_with("a", 10)
+        await desk.settle_with("b", 25_001)
+        desk.clock.pass_seconds(10)
+        await desk.settle_with("c", None)
+        await desk.bury(await desk.claim("d"))
+
+        pace = (await desk.status()).pace
+
+        assert pace.slots[-2:] == [Slot(ended=2, calls=2, ms=25_011), Slot(ended=2)]
+        assert (pace.latency[0], pace.latency[len(CLASSES_MS)], sum(pace.latency)) == (1, 1, 2)
+
+    async def test_every_class_of_latency_ends_where_the_code_says(self, desk: Desk):
+        await desk.to(CampaignState.RUNNING)
+        for index, end in enumerate(CLASSES_MS):
+            await desk.accept(f"in-{index}", f"over-{index}", campaign="spring")
+            await desk.settle_with(f"in-{index}", end)
+            await desk.settle_with(f"over-{index}", end + 1)
+        assert (await desk.status()).pace.latency == [1] + [2] * (len(CLASSES_MS) - 1) + [1]
+
+    async def test_a_slot_of_the_last_round_is_not_taken_for_one_of_now(self, desk: Desk):
+        await desk.to(CampaignState.RUNNING)
+        await desk.accept("a", "b", campaign="spring")
+        await desk.settle_with("a", 5)
+        desk.clock.pass_seconds(600)
+        assert sum(slot.ended for slot in (await desk.status()).pace.slots) == 0
+        await desk.settle_with("b", 5)
+        assert sum(slot.ended for slot in (await desk.status()).pace.slots) == 1
+
+    async def test_money_is_counted_as_the_credit_memos_say_by_currency(self, desk: Desk):
+        await desk.to(CampaignState.RUNNING)
+        await desk.accept("a", "b", "c", "d", "e", campaign="spring")
+        for key in "abc":
+            await desk.settle_with(key, 5)
+        await desk.settle_with("d", 5, service="creditmemo_save")
+        await desk.confirm("a", "12.50", "EUR")
+        await desk.confirm("b", "0.05", "EUR")
+        await desk.confirm("c", "7.00", "USD", is_wrong=True)
+        await desk.confirm("d", "3.10", "EUR")
+
+        status = await desk.status()
+
+        assert status.refunded == {"EUR": Decimal("12.55"), "USD": Decimal("7.00")}
+        assert status.persisted == {"EUR": Decimal("3.10")}
+        assert (status.confirmed, status.mismatches) == (4, 1)
 
 
 class FeedPromises:

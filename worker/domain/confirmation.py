@@ -58,12 +58,16 @@ def mismatches(job: RefundJob, sent: Sent, memo: Document | None, marked: Sequen
     return [*_of_identity(job, sent, memo, marked), *_of_money(job, sent, memo), *_of_content(job, sent, memo)]
 
 
-def facts_of(memo: Document | None, found: Sequence[Mismatch], *, is_marked: bool) -> dict[str, Any]:
-    """Give what is kept of a confirmation."""
+def facts_of(
+    memo: Document | None, found: Sequence[Mismatch], *, is_marked: bool, quote: Decimal | None = None
+) -> dict[str, Any]:
+    """Give what is kept of a confirmation; with the quote, which is the amount asked of a job that names none."""
     given = memo or {}
-    names = ("increment_id", "order_id", "invoice_id", "state")
+    names = ("increment_id", "order_id", "invoice_id", "state", "base_currency_code", "order_currency_code")
     kept = {name: given[name] for name in names if given.get(name) is not None}
     kept |= {name: cents(given[name]) for name in ("base_grand_total", "grand_total") if given.get(name) is not None}
+    if quote is not None:
+        kept["quote"] = cents(quote)
     wrong = [{"kind": one.kind, "detail": one.detail} for one in found]
     return {**kept, "marker": is_marked} | ({"mismatches": wrong} if wrong else {})
 

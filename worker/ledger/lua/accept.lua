@@ -13,7 +13,10 @@ for i = 4, #ARGV, 5 do
   else
     redis.call('HSET', entry, 'doc', ARGV[i + 4], 'fingerprint', ARGV[i + 1], 'shop', ARGV[i + 2], 'lane', ARGV[2],
       'accepted_ms', string.format('%d', now), 'fence', 0, 'sends', 0)
-    if ARGV[i + 3] ~= '' then redis.call('HSET', entry, 'campaign', ARGV[i + 3]) end
+    if ARGV[i + 3] ~= '' then
+      redis.call('HSET', entry, 'campaign', ARGV[i + 3])
+      redis.call('RPUSH', 'refunds:campaign:' .. ARGV[i + 3] .. ':keys', key)
+    end
     redis.call('HINCRBY', 'refunds:counts', 'accepted', 1)
     move(entry, 'queued')
     redis.call('ZADD', 'refunds:queued:' .. ARGV[2], ARGV[3], key)

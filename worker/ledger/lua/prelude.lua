@@ -17,6 +17,10 @@
 --   refunds:campaign:<name>     hash    one campaign (worker/campaigns/store.py); its state pauses or cancels its entries
 --   refunds:campaign:<name>:counts      hash  ledger state -> jobs, <state>_cents -> money they ask for, where it is known
 --   refunds:campaign:<name>:keys        list  every accepted key, in the order of the file
+--   refunds:campaign:<name>:reasons     hash  reason code -> dead letters
+--   refunds:campaign:<name>:confirmed   hash  jobs whose credit memo was read back, mismatches; cents:<currency> refunded,
+--                                             persisted_cents:<currency> only stored
+--   refunds:campaign:<name>:pace        hash  latency:<class> -> settled jobs; slot:<n> -> "<slot> <ended> <calls> <ms>" of 10 s
 --   refunds:campaign:<name>:backlog:<shop>    list  keys that no message carries yet; what a pause brought back is in front
 --   refunds:campaigns           zset    name -> time (ms) it was created at
 --   refunds:campaign:<name>:shops       set   shops of its jobs
@@ -45,6 +49,12 @@ local function count_in_campaign(campaign, cents, from, to)
   end
 end
 
+-- The dead letters of a campaign by reason; the entry bears the reason while it is dead.
+local function count_reason(campaign, entry, by)
+  local reasons, reason = 'refunds:campaign:' .. campaign .. ':reasons', redis.call('HGET', entry, 'reason') or 'unknown'
+  if redis.call('HINCRBY', reasons, reason, by) <= 0 then redis.call('HDEL', reasons, reason) end
+end
+
 -- Change the state and the counters that must add up with it.
 local function move(entry, to)
   local known = redis.call('HMGET', entry, 'state', 'campaign', 'cents')
@@ -52,7 +62,10 @@ local function move(entry, to)
   if from == to then return end
   if from then redis.call('HINCRBY', 'refunds:counts', from, -1) end
   redis.call('HINCRBY', 'refunds:counts', to, 1)
-  if known[2] then count_in_campaign(known[2], known[3], from, to) end
+  if known[2] then
+    count_in_campaign(known[2], known[3], from, to)
+    if from == 'dead' or to == 'dead' then count_reason(known[2], entry, to == 'dead' and 1 or -1) end
+  end
   redis.call('HSET', entry, 'state', to)
 end
 
@@ -178,6 +191,22 @@ local function note(entry, line)
   redis.call('HSET', entry, 'history', text)
 end
 
+-- Upper ends of the classes of latency (ms), as worker/campaigns/latency.py names them.
+local CLASSES = { 10, 16, 25, 40, 63, 100, 160, 250, 400, 630, 1000, 1600, 2500, 4000, 6300, 10000, 25000 }
+
+-- How fast a campaign goes: what ended in each of the last 60 slots of 10 s, and how long their calls took.
+local function count_pace(campaign, now, call_ms)
+  local pace, slot = 'refunds:campaign:' .. campaign .. ':pace', math.floor(now / 10000)
+  local name = 'slot:' .. slot % 60
+  local at, jobs, calls, ms = string.match(redis.call('HGET', pace, name) or '', '^(%d+) (%d+) (%d+) (%d+)$')
+  if tonumber(at) ~= slot then jobs, calls, ms = 0, 0, 0 end
+  redis.call('HSET', pace, name, string.format('%d %d %d %d', slot, jobs + 1, calls + (call_ms and 1 or 0), ms + (call_ms or 0)))
+  if not call_ms then return end
+  local class = 0
+  while CLASSES[class + 1] and call_ms > CLASSES[class + 1] do class = class + 1 end
+  redis.call('HINCRBY', pace, 'latency:' .. class, 1)
+end
+
 -- Write the dead letter of an entry: once per death, kept until its job has settled.
 local function bury(entry, key, now, reason, verdict, message)
   local facts = redis.call('HMGET', entry, 'doc', 'shop', 'lane', 'sends', 'history', 'campaign')
@@ -190,4 +219,5 @@ local function bury(entry, key, now, reason, verdict, message)
   redis.call('HSET', entry, 'reason', reason, 'verdict', verdict, 'message', message,
     'updated_ms', string.format('%d', now))
   move(entry, 'dead')
+  if facts[6] then count_pace(facts[6], now) end
 end

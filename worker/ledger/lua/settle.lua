@@ -19,6 +19,8 @@ end
 redis.call('HDEL', entry, 'sent_ms', 'looks', 'tries', 'spent', 'if_absent', 'deaths', 'strays', 'faults', 'calls', 'first_ms', 'look_first',
   'reason', 'verdict', 'message', 'cleared_ms')
 move(entry, 'settled')
+local campaign = redis.call('HGET', entry, 'campaign')
+if campaign then count_pace(campaign, now, tonumber(string.match(ARGV[5], '"call_ms":(%d+)'))) end
 local letter = redis.call('HGET', 'refunds:dead_index', key)
 if letter then
   redis.call('XDEL', 'refunds:dead', letter)

@@ -88,3 +88,7 @@ def test_the_facts_that_are_kept_are_those_people_ask_for():
         "increment_id": "000000091", "order_id": 7, "state": 2, "base_grand_total": Decimal("10.00"), "marker": True,
         "mismatches": [{"kind": "amount", "detail": "expected 9.99, the credit memo says 10.00"}],
     }  # fmt: skip
+
+
+def test_the_quote_is_kept_as_the_amount_that_was_asked():
+    assert facts_of(memo(), [], is_marked=True, quote=Decimal(10))["quote"] == Decimal("10.00")
