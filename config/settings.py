@@ -64,7 +64,21 @@ class Settings(BaseSettings):
         gt=0,
         decimal_places=2,
         unit="base currency of the order",
-        why="Largest refund of one job; a shop may set its own. Without it there is no limit but Magento's.",
+        why="Largest refund of one job; a shop may set its own. Above it a job is held until somebody approves it.",
+    )
+    max_amount_per_day: Decimal | None = _setting(
+        None,
+        gt=0,
+        decimal_places=2,
+        unit="base currency of the shop",
+        why="Largest sum of each shop for one day (UTC); a shop may set its own. What is over it is held.",
+    )
+    max_amount_per_campaign: Decimal | None = _setting(
+        None,
+        gt=0,
+        decimal_places=2,
+        unit="base currency of the shop",
+        why="Largest sum of each campaign without a limit of its own; a shop may set another. What is over it is held.",
     )
     max_document_bytes: int = _setting(
         262_144,
@@ -255,7 +269,18 @@ class Settings(BaseSettings):
         for name, shop in self.shops.items():
             if shop.name != name:
                 raise ValueError(f"{variable('shops')}: shop {name!r} calls itself {shop.name!r}; names must agree")
+            self._check_limits(shop)
         return self
+
+    def _check_limits(self, shop: ShopSettings) -> None:
+        job = shop.max_amount or self.max_amount
+        for what in ("max_amount_per_day", "max_amount_per_campaign"):
+            limit = getattr(shop, what) or getattr(self, what)
+            if job is not None and limit is not None and job > limit:
+                raise ValueError(
+                    f"{variable('max_amount')} ({job}) is above {variable(what)} ({limit}) for shop {shop.name!r}: "
+                    "the limit of one job must not be larger than that of many"
+                )
 
 
 def child_environ(changes: Mapping[str, str]) -> dict[str, str]:

@@ -131,6 +131,12 @@ class ShopSettings(BaseModel):
     max_amount: Decimal | None = Field(
         default=None, gt=0, decimal_places=2, description="Largest refund of one job, in base currency."
     )
+    max_amount_per_day: Decimal | None = Field(
+        default=None, gt=0, decimal_places=2, description="Largest sum of one day (UTC), in base currency."
+    )
+    max_amount_per_campaign: Decimal | None = Field(
+        default=None, gt=0, decimal_places=2, description="Largest sum of one campaign, in base currency."
+    )
 
     secret_files: dict[str, Path] = Field(
         default={}, exclude=True, description="Where credentials came from, to read them again; not to be given."

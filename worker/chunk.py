@@ -6,7 +6,8 @@ touches no other.
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import sentry_sdk
@@ -18,13 +19,14 @@ from worker.domain.crash_point import CrashPoint
 from worker.domain.facts import named_order
 from worker.domain.job import RefundJob
 from worker.domain.lifecycle import State
-from worker.domain.outcome import DeadLettered, Deferred, Outcome, Settled, Withdrawn
+from worker.domain.money import cents
+from worker.domain.outcome import DeadLettered, Deferred, Held, Outcome, Settled, Withdrawn
 from worker.guards.gate import NotNow
 from worker.guards.hand import Hand
 from worker.handler import Attempt, attempt
 from worker.ledger.entry import Claim
 from worker.ledger.ledger import LedgerMissing, StaleFence
-from worker.resources import Resources
+from worker.resources import Resources, Shop
 
 log = structlog.get_logger("worker")
 #: A job that got no slot is looked at so soon by upkeep, which parks it where its shop is away or paused.
@@ -172,7 +174,9 @@ async def conclude(claim: Claim, outcome: Outcome, line: dict[str, Any], r: Reso
             result = {"memo_id": memo_id, "via": via.value, "service": service, **details}
             shop = r.shops.get(claim.entry.shop)
             is_read_back = shop is not None and shop.settings.confirm  # which also tells what is wrong
-            await r.ledger.settle(claim, result=result, line=line, confirm=is_read_back)
+            await r.ledger.settle(
+                claim, result=result, line=line, confirm=is_read_back, money=_money_found(claim, details, shop)
+            )
             if not is_read_back and ("mismatch" in details or "twins" in details):
                 log.error("refund.mismatch_found", key=claim.key, memo_id=memo_id, **dict(details))
                 sentry_sdk.capture_message("refund.mismatch_found", level="error")
@@ -197,6 +201,8 @@ async def conclude(claim: Claim, outcome: Outcome, line: dict[str, Any], r: Reso
             )
         case Withdrawn():
             await r.ledger.withdraw(claim, line=line)
+        case Held(hold=hold):
+            await r.ledger.hold(claim, hold, line=line)
     level = log.warning if isinstance(outcome, DeadLettered) else log.info
     level("refund.attempt_finished", key=claim.key, shop=claim.entry.shop, **line)
 
@@ -225,11 +231,20 @@ def _line(claim: Claim, outcome: Outcome, made: Attempt | None, r: Resources, *,
             return (
                 line | {"outcome": name, "reason": outcome.reason, "delay_s": round(outcome.delay_seconds, 2)} | words
             )
+        case Held(hold=hold):
+            words = {"reason": hold.reason, "message": hold.words}
+            return line | {"outcome": "held"} | words
         case DeadLettered():
             words = {"reason": outcome.reason, "verdict": outcome.verdict.value, "message": outcome.message}
             return line | {"outcome": "dead_lettered"} | words
         case Withdrawn():
             return line | {"outcome": "cancelled"}
+
+
+def _money_found(claim: Claim, details: Mapping[str, Any], shop: Shop | None) -> Decimal | None:
+    """The total of a credit memo that was found by its marker, where a limit on money applies to its job."""
+    is_limited = claim.entry.is_limited or (shop is not None and bool(shop.limits))
+    return cents(details["base_grand_total"]) if is_limited and "base_grand_total" in details else None
 
 
 def _settled_name(line: dict[str, Any], outcome: Settled) -> str:

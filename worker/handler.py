@@ -6,24 +6,28 @@ claim -> look back (only if an earlier send may have happened) -> plan -> order 
 
 import time
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Final
 
 from worker.domain.answers import AnswerClass, Reading, read_answer
+from worker.domain.asked import preflight_under_a_limit, total_of
 from worker.domain.backoff import reconcile_seconds, retry_seconds
 from worker.domain.crash_point import CrashPoint
 from worker.domain.doubt import Doubt, GiveUp, LookAgain, SendNext, SendSame, after_no_marker, send_number
 from worker.domain.errors import InDoubt, NotSent, RefundError, Refused, Throttled, Unauthorised
 from worker.domain.job import RefundJob, parse_job
 from worker.domain.lifecycle import State
+from worker.domain.limits import Hold
 from worker.domain.lines import PreflightRefusal
 from worker.domain.nonce import nonce_for
-from worker.domain.outcome import DeadLettered, Deferred, Outcome, Settled, Verdict, Via, Withdrawn
+from worker.domain.outcome import DeadLettered, Deferred, Held, Outcome, Settled, Verdict, Via, Withdrawn
 from worker.domain.plan import Plan, plan
 from worker.domain.problems import InvalidJob
 from worker.guards.gate import Slot
 from worker.guards.signals import GOOD, of_error, of_reading
 from worker.ledger.entry import Claim, Entry
 from worker.ledger.ledger import Cancelled, OrderBusy, Paused
+from worker.ledger.over_limit import OverLimit
 from worker.lookups import NotFound, check_total, order_of, read_facts
 from worker.magento.reconcile import foreign_since, marked, seen
 from worker.resources import Resources, Shop
@@ -63,6 +67,11 @@ class Attempt:
     slot: Slot = field(default_factory=Slot)
 
     @property
+    def is_limited(self) -> bool:
+        """Whether a limit on money applies, so that what the refund will be must be known before the call."""
+        return bool(self.shop.limits) or self.entry.is_limited
+
+    @property
     def entry(self) -> Entry:
         """The entry as it was claimed."""
         return self.claim.entry
@@ -100,12 +109,8 @@ async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None] 
         a.began, a.claim = time.monotonic(), replace(claim, now_ms=claim.now_ms + _ms_since(a.began))
         try:
             return await _attempt(a), a
-        except Paused:
-            return _again(a.entry, "paused", "the shop or lane was paused", _PAUSED_SECONDS), a
-        except Cancelled:
-            return _cancelled(a), a
-        except OrderBusy:
-            return _again(a.entry, "order_busy", "another refund of this order is in flight", _ORDER_BUSY_SECONDS), a
+        except (Paused, Cancelled, OrderBusy, OverLimit) as no:
+            return _not_let_go(a, no), a
         except PreflightRefusal as refusal:
             a.rule = f"pre-flight {refusal.rule}"
             return _of_refusal(a, refusal), a
@@ -121,12 +126,14 @@ async def _attempt(a: Attempt) -> Outcome:
         known = await _look_back(a)
         if known is not None:
             return known
-    policy = a.shop.rules.preflight
+    rules = a.shop.rules
+    if a.is_limited:
+        rules = replace(rules, preflight=preflight_under_a_limit(a.job, rules.preflight))
     facts = await read_facts(
         a.job, a.shop.magento, lambda order_id: _lock(a, order_id),
-        order_id=a.order_id, preflight=policy, is_repeated=is_repeated,
+        order_id=a.order_id, preflight=rules.preflight, is_repeated=is_repeated,
     )  # fmt: skip
-    a.plan = plan(a.job, facts, a.shop.rules)
+    a.plan = plan(a.job, facts, rules)
     a.number = a.number or send_number(sends=a.entry.sends, is_spent=a.entry.is_spent)
     return await _send(a, a.plan)
 
@@ -227,7 +234,15 @@ async def _send(a: Attempt, made: Plan) -> Outcome:
         a
     )  # from before the mark: we may be suspended right after it
     cleared = bool(a.claim.possibly_sent_ms) and a.number > a.entry.sends and not a.shop.has_nonces
-    await a.r.ledger.send(a.claim, order_id=made.order_id, number=a.number, sent=sent, is_cleared=cleared)
+    await a.r.ledger.send(
+        a.claim,
+        order_id=made.order_id,
+        number=a.number,
+        sent=sent,
+        is_cleared=cleared,
+        money=_money(a, made) if a.is_limited else None,
+        limits=a.shop.limits,
+    )
     a.r.crashes.pass_by(CrashPoint.AFTER_SENT)
     called = time.monotonic()
     try:
@@ -292,6 +307,37 @@ def _done(a: Attempt, reading: Reading) -> Outcome:
         raise AssertionError("bug: an answer that is done names its credit memo")
     a.r.crashes.pass_by(CrashPoint.BEFORE_SETTLE)
     return Settled(memo_id=memo_id, via=Via.ANSWER)
+
+
+# --- limits on money ------------------------------------------------------------------------------------------------
+
+
+def _money(a: Attempt, made: Plan) -> Decimal | None:
+    """What the refund will be. What nobody can tell before the call is for people, unless it was sent before."""
+    money = total_of(a.job, made.quote)
+    if money is None and a.entry.state is not State.IN_DOUBT and not a.entry.is_approved_blindly:
+        raise OverLimit(Hold(reason="amount_unknown"))
+    return money
+
+
+def _not_let_go(a: Attempt, no: Paused | Cancelled | OrderBusy | OverLimit) -> Outcome:
+    """The ledger did not let the call go."""
+    match no:
+        case Paused():
+            return _again(a.entry, "paused", "the shop or lane was paused", _PAUSED_SECONDS)
+        case OrderBusy():
+            return _again(a.entry, "order_busy", "another refund of this order is in flight", _ORDER_BUSY_SECONDS)
+        case Cancelled():
+            return _cancelled(a)
+        case OverLimit(hold=hold):
+            return _over_limit(a, hold)
+
+
+def _over_limit(a: Attempt, hold: Hold) -> Outcome:
+    """What may still come of an earlier send is found out first."""
+    if not a.is_proven:
+        return _again(a.entry, hold.reason, hold.words, reconcile_seconds(a.entry.looks, jitter=a.r.jitter()))
+    return Held(hold=hold)
 
 
 # --- not now --------------------------------------------------------------------------------------------------------

@@ -22,7 +22,9 @@ from config.shops import (
     reread,
 )
 from worker.crash import Crashes
+from worker.domain.limits import NO_LIMITS, Limits
 from worker.domain.plan import ShopRules
+from worker.guards.budget import limits_of
 from worker.guards.gate import Gate
 from worker.ledger.connection import connect
 from worker.ledger.ledger import Ledger
@@ -40,6 +42,7 @@ class Shop:
     Attributes:
         gate: Who may call it now: this process's part of the limits that all workers have in common.
         has_nonces: Whether our sends carry a nonce that the shop takes only once (OAuth 1.0a).
+        limits: What the settings allow in money.
     """
 
     settings: ShopSettings
@@ -47,6 +50,7 @@ class Shop:
     rules: ShopRules
     gate: Gate
     has_nonces: bool
+    limits: Limits = NO_LIMITS
 
 
 @dataclass(kw_only=True)
@@ -93,7 +97,8 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
             redis=redis,
             ledger=Ledger(redis, lease_seconds=settings.lease_seconds),
             shops={
-                name: open_shop(shop, session, most=settings.chunk_concurrency) for name, shop in settings.shops.items()
+                name: open_shop(shop, session, most=settings.chunk_concurrency, limits=limits_of(settings, shop))
+                for name, shop in settings.shops.items()
             },
             worker=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             crashes=Crashes.parse(settings.crash_point),
@@ -103,7 +108,9 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
         await redis.aclose()
 
 
-def open_shop(settings: ShopSettings, session: aiohttp.ClientSession, *, most: int = 200) -> Shop:
+def open_shop(
+    settings: ShopSettings, session: aiohttp.ClientSession, *, most: int = 200, limits: Limits = NO_LIMITS
+) -> Shop:
     """Make one shop callable; `most` is what this process does at once, whatever the shop allows."""
     magento = Magento(settings, auth=_auth(settings), session=session)
     requests = (lambda: magento.requests) if settings.rate_counts == "calls" else (lambda: 0)
@@ -113,6 +120,7 @@ def open_shop(settings: ShopSettings, session: aiohttp.ClientSession, *, most: i
         rules=rules_of(settings),
         gate=Gate(most=min(settings.max_concurrency, most), requests=requests),
         has_nonces=settings.auth == "oauth1",
+        limits=limits,
     )
 
 

@@ -33,12 +33,12 @@ class Desk(Bench):
     campaigns: Campaigns
 
     async def enlist(
-        self, *keys: str, cents: str = "1050", campaign: str = "spring", **changes: Any
+        self, *keys: str, cents: str = "1050", campaign: str = "spring", limits: str = "", **changes: Any
     ) -> list[list[str]]:
         args: list[str | float] = []
         for key in keys:
             job = a_job(idempotency_key=key, campaign=campaign, **changes)
-            args += [key, fingerprint(job), job.shop, cents, stored(job)]
+            args += [key, fingerprint(job), job.shop, cents, stored(job), limits]
         answer: list[list[str]] = await Moves(self.redis)("accept_campaign", self.clock.ms, campaign, *args)
         return answer
 

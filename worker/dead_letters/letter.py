@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from worker.domain.money import cents
+from worker.domain.asked import money_asked
 from worker.domain.service import Service
 
 #: Reasons of letters whose document never became a job: there is nothing to replay.
@@ -111,20 +111,6 @@ class Letter:
         if self.was_a_job:
             return known | {"job": dict(self.job), "attempts": [dict(line) for line in self.attempts]}
         return known | {"door": self.door, "raw": self.raw_text, "raw_base64": base64.b64encode(self.raw).decode()}
-
-
-def money_asked(job: Mapping[str, Any]) -> Decimal | None:
-    """Read from a job document what it asks for; None for lines and full refunds without an expected total."""
-    if job.get("expected_total") is not None:
-        return cents(job["expected_total"])
-    memo = job.get("creditmemo")
-    if isinstance(memo, Mapping):
-        total = memo.get("base_grand_total", memo.get("grand_total"))
-        return None if total is None else cents(total)
-    shipping = job.get("shipping_amount") or "0"
-    if job.get("items") or job.get("full") or shipping == "all":
-        return None
-    return cents(job.get("amount")) + cents(shipping)
 
 
 def service_decided(job: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from worker.domain.lifecycle import State
+from worker.domain.limits import Hold
 
 
 class Verdict(StrEnum):
@@ -78,4 +79,11 @@ class Withdrawn:
     """Its campaign was cancelled, and nothing of it is at the shop."""
 
 
-Outcome = Settled | Deferred | DeadLettered | Withdrawn
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """Over a limit on money; nothing was sent. It waits until people approve or decline it."""
+
+    hold: Hold
+
+
+Outcome = Settled | Deferred | DeadLettered | Withdrawn | Held

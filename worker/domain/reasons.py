@@ -55,6 +55,8 @@ _OURS: Final = (
             "Look for what killed them (memory, a deploy) in the logs of the workers in its history, then replay."),
     _reason("internal_error", _BEFORE, "Our own code failed on this job eight times.",
             "Find the traceback of this key in the worker's log, report or mend the fault, then replay."),
+    _reason("declined", _BEFORE, "It was over a limit on money, and somebody declined it.",
+            "Nothing, if that was right; else raise the limit or have it approved after `refunds dead replay KEY`."),
     _reason("outcome_unknown", _UNKNOWN, "The gateway was asked, and there is no credit memo.",
             "Look for the payment at the gateway: if it was refunded close the letter with "
             "`refunds dead resolve KEY --refunded MEMO`, if not with `--not-refunded`, then replay."),

@@ -3,9 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from worker.domain.lifecycle import State
+from worker.domain.limits import Hold, of_cents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +29,11 @@ class Entry:
         cleared_ms: Up to when an unknown send is ruled out, by asking the shop.
         confirmed: What the credit memo turned out to be when it was read back; empty until then.
         look_first: Whether a replay asked for a look at the shop before anything is sent.
+        hold: Why it is held for approval; None when it is not.
+        is_limited: Whether a limit on money applied when it was accepted.
+        money: What counts as spent for it; None where no limit applies, or it was given back.
+        approved_hash: Fingerprint of the content that somebody let go over a limit.
+        approved_cents: How much they saw, in cents; empty where nobody could tell.
         history: One line per attempt and event, oldest first.
     """
 
@@ -56,6 +63,12 @@ class Entry:
     verdict: str = ""
     message: str = ""
     order: str = ""
+    hold: Hold | None = None
+    is_limited: bool = False
+    money: Decimal | None = None
+    approved_by: str = ""
+    approved_hash: str = ""
+    approved_cents: str = ""
     sent: Mapping[str, Any] = field(default_factory=dict)
     result: Mapping[str, Any] = field(default_factory=dict)
     confirmed: Mapping[str, Any] = field(default_factory=dict)
@@ -77,13 +90,17 @@ class Entry:
             "deaths",
             "calls",
         )
-        texts = ("doc", "fingerprint", "shop", "lane", "campaign", "holder", "reason", "verdict", "message", "order")
+        texts = ("doc", "fingerprint", "shop", "lane", "campaign", "holder", "reason", "verdict", "message", "order",
+                 "approved_by", "approved_hash", "approved_cents")  # fmt: skip
         return cls(
             key=key,
             state=State(fields["state"]),
             is_spent=fields.get("spent") == "1",
             look_first=fields.get("look_first") == "1",
             if_absent=fields.get("if_absent", "resend"),
+            hold=_hold(fields) if fields["state"] == State.HELD else None,
+            is_limited="limited" in fields,
+            money=of_cents(fields.get("money")) if "money_day" in fields else None,
             sent=json.loads(fields.get("sent") or "{}"),
             result=json.loads(fields.get("result") or "{}"),
             confirmed=json.loads(fields.get("confirmed") or "{}"),
@@ -97,10 +114,24 @@ class Entry:
         """Under what its holder writes: the fence and the worker's name."""
         return f"{self.fence}@{self.holder}"
 
+    @property
+    def is_approved_blindly(self) -> bool:
+        """Whether somebody let this content go though nobody could tell what it will be."""
+        return bool(self.approved_hash) and self.approved_hash == self.fingerprint and not self.approved_cents
+
     def document(self) -> dict[str, Any]:
         """The job document as stored, not validated."""
         document = json.loads(self.doc)
         return document if isinstance(document, dict) else {}
+
+
+def _hold(fields: Mapping[str, str]) -> Hold:
+    return Hold(
+        reason=fields.get("reason", ""),
+        asked=of_cents(fields.get("asked")),
+        limit=of_cents(fields.get("held_limit")),
+        spent=of_cents(fields.get("held_spent")) or Decimal("0.00"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,14 +7,19 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, Final, Literal, cast
 
 from redis.asyncio import Redis
 
+from worker.domain.asked import money_args
 from worker.domain.job import RefundJob
 from worker.domain.key import fingerprint
 from worker.domain.lifecycle import State
+from worker.domain.limits import NO_LIMITS, Hold, Limits, to_cents
 from worker.ledger.entry import Claim, Entry, possibly_sent
+from worker.ledger.over_limit import OverLimit
 from worker.ledger.scripts import Moves
 
 LEDGER_KEY: Final = "refunds:ledger"
@@ -100,17 +105,28 @@ class Ledger:
         """Number the next message of a lane; upkeep tells by it which messages were lost."""
         return int(await self.redis.incr(f"refunds:seq:{lane}"))
 
-    async def accept(self, jobs: Sequence[tuple[RefundJob, str]], *, lane: str, message: int) -> list[Receipt]:
+    async def accept(
+        self,
+        jobs: Sequence[tuple[RefundJob, str]],
+        *,
+        lane: str,
+        message: int,
+        limits: Mapping[str, Limits] = MappingProxyType({}),
+    ) -> list[Receipt]:
         """Write the entries of new keys; say what is known of old ones.
+
+        A job that goes over a limit on money is accepted as well, and held.
 
         Args:
             jobs: Each job with its document as JSON.
             lane: `express` or `bulk`.
             message: Number of the message that will carry the accepted ones.
+            limits: What the settings say, by shop.
         """
         args: list[str | int] = []
         for job, document in jobs:
             args += [job.idempotency_key, fingerprint(job), job.shop, job.campaign or "", document]
+            args += money_args(job, limits.get(job.shop, NO_LIMITS))
         answers = await self._move("accept", self._now(), lane, message, *args)
         return [
             Receipt(job.idempotency_key, status, state, first)
@@ -151,7 +167,7 @@ class Ledger:
         """
         _check(await self._move("lock", claim.key, claim.token, f"{claim.entry.shop}:{order_id}"))
 
-    async def send(
+    async def send(  # noqa: PLR0913 - each is one fact of a send
         self,
         claim: Claim,
         *,
@@ -159,6 +175,8 @@ class Ledger:
         number: int,
         sent: Mapping[str, Any],
         is_cleared: bool = False,
+        money: Decimal | None = None,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         """Write durably that the call is about to be made. Only after this may it be made.
 
@@ -166,8 +184,11 @@ class Ledger:
             number: The send number, which the nonce is made of.
             sent: What is sent, as evidence and for reconciliation.
             is_cleared: Whether the shop proved that no send happened that the ledger does not know of.
+            money: What it will be, where a limit applies: from now on it counts as spent.
+            limits: What the settings say for its shop.
 
         Raises:
+            OverLimit: It must be held.
             OrderBusy: Another refund of the order is in flight.
             Paused: The shop, the lane or the campaign was paused since the claim.
             Cancelled: The campaign was cancelled since the claim.
@@ -175,22 +196,36 @@ class Ledger:
         """
         order = f"{claim.entry.shop}:{order_id}"
         text = json.dumps(sent, separators=(",", ":"), default=str)
-        args = (self._now(), claim.key, claim.token, order, number, text, int(is_cleared))
+        cents: str | int = "" if money is None else to_cents(money)
+        args = (self._now(), claim.key, claim.token, order, number, text, int(is_cleared), cents, limits.text)
         if self.waits_for_disk:
-            _check(await self._move.on_disk("send", *args, timeout_ms=DISK_TIMEOUT_MS))
+            answer = await self._move.on_disk("send", *args, timeout_ms=DISK_TIMEOUT_MS)
         else:
-            _check(await self._move("send", *args))
+            answer = await self._move("send", *args)
+        if answer.startswith("over "):
+            raise OverLimit.of(answer, asked=money)
+        _check(answer)
 
     async def settle(
-        self, claim: Claim, *, result: Mapping[str, Any], line: Mapping[str, Any], confirm: bool = False
+        self,
+        claim: Claim,
+        *,
+        result: Mapping[str, Any],
+        line: Mapping[str, Any],
+        confirm: bool = False,
+        money: Decimal | None = None,
     ) -> None:
-        """Record the final outcome under the key; it never changes again. `confirm`: read the memo back later.
+        """Record the final outcome under the key; it never changes again.
+
+        Args:
+            confirm: Whether the memo is read back later.
+            money: What was refunded, where a limit applies: counted as spent if nothing was yet.
 
         Raises:
             StaleFence: The claim was lost; whoever has it now will find the credit memo by its marker.
         """
         head = (self._now(), claim.key, claim.token, _json(result), _json(line))
-        answer = await self._move("settle", *head, int(confirm))
+        answer = await self._move("settle", *head, int(confirm), "" if money is None else to_cents(money))
         if answer == "stale fence":
             raise StaleFence
 
@@ -214,6 +249,15 @@ class Ledger:
         delay_ms = int(delay_seconds * 1000)
         head = (self._now(), claim.key, claim.token, to.value, delay_ms, keep, _json(line) if line else "")
         _check(await self._move("defer", *head, *pairs))
+
+    async def hold(self, claim: Claim, hold: Hold, *, line: Mapping[str, Any]) -> None:
+        """Lay the job aside until people approve or decline it: it goes over a limit on money.
+
+        Raises:
+            StaleFence: The claim was lost.
+        """
+        cents = ["" if one is None else to_cents(one) for one in (hold.limit, hold.spent, hold.asked)]
+        _check(await self._move("hold", self._now(), claim.key, claim.token, hold.reason, *cents, _json(line)))
 
     async def release(self, key: str, token: str, *, is_fault: bool = False) -> None:
         """Give a claim back after trouble: queued if nothing was sent, else in doubt.

@@ -9,7 +9,11 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from worker.trail import TRAIL_LUA
+
 _FOLDER: Final = files("worker.ledger") / "lua"
+#: Put before each move, in this order, behind what the audit trail needs.
+_SHARED: Final = ("money", "prelude")
 
 
 class Moves:
@@ -17,12 +21,12 @@ class Moves:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        prelude = (_FOLDER / "prelude.lua").read_text()
+        prelude = TRAIL_LUA + "".join((_FOLDER / f"{name}.lua").read_text() for name in _SHARED)
         names = [path.name.removesuffix(".lua") for path in _FOLDER.iterdir() if path.name.endswith(".lua")]
         self._scripts: dict[str, AsyncScript] = {
             name: redis.register_script(prelude + (_FOLDER / f"{name}.lua").read_text())
             for name in names
-            if name != "prelude"
+            if name not in _SHARED
         }
 
     def __call__(self, name: str, *args: str | float) -> Awaitable[Any]:

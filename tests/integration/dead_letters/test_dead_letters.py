@@ -10,10 +10,11 @@ import pytest
 from redis.asyncio import Redis
 
 from worker.dead_letters.filter import Filter
-from worker.dead_letters.letter import Letter, money_asked
+from worker.dead_letters.letter import Letter
 from worker.dead_letters.query import Query
 from worker.dead_letters.replay import replay
 from worker.dead_letters.store import DeadLetters
+from worker.domain.asked import money_asked
 from worker.domain.job import parse_job
 from worker.ledger.ledger import Ledger
 

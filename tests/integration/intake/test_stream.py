@@ -37,11 +37,11 @@ class FailsOnce(Ledger):
 
     failures = 1
 
-    async def accept(self, jobs: Sequence[tuple[RefundJob, str]], *, lane: str, message: int) -> list[Receipt]:
+    async def accept(self, jobs: Sequence[tuple[RefundJob, str]], **how: Any) -> list[Receipt]:  # noqa: ANN401 - as it is
         if self.failures:
             self.failures -= 1
             raise RedisConnectionError("away")
-        return await super().accept(jobs, lane=lane, message=message)
+        return await super().accept(jobs, **how)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
--- Shared by every move; put before each script when it is loaded.
+-- Shared by every move; put before each script when it is loaded, behind money.lua.
 --   refunds:ledger              hash    id, run_id, epoch_ms, mode, mode_since_ms (its absence stops all sending)
 --   refunds:entry:<key>         hash    one entry, permanent; fields in worker/ledger/entry.py
 --   refunds:counts              hash    accepted, and one count per state: they always add up
@@ -44,7 +44,7 @@ local function count_in_campaign(campaign, cents, from, to)
   if from then redis.call('HINCRBY', counts, from, -1) end
   redis.call('HINCRBY', counts, to, 1)
   if cents then
-    if from then redis.call('HINCRBY', counts, from .. '_cents', '-' .. cents) end
+    if from then redis.call('HINCRBY', counts, from .. '_cents', string.format('%d', -tonumber(cents))) end
     redis.call('HINCRBY', counts, to .. '_cents', cents)
   end
 end
@@ -55,9 +55,9 @@ local function count_reason(campaign, entry, by)
   if redis.call('HINCRBY', reasons, reason, by) <= 0 then redis.call('HDEL', reasons, reason) end
 end
 
--- Change the state and the counters that must add up with it.
+-- Change the state and the counters that must add up with it. What people laid aside or cancelled is not spent.
 local function move(entry, to)
-  local known = redis.call('HMGET', entry, 'state', 'campaign', 'cents')
+  local known = redis.call('HMGET', entry, 'state', 'campaign', 'cents', 'money_day')
   local from = known[1]
   if from == to then return end
   if from then redis.call('HINCRBY', 'refunds:counts', from, -1) end
@@ -66,6 +66,7 @@ local function move(entry, to)
     count_in_campaign(known[2], known[3], from, to)
     if from == 'dead' or to == 'dead' then count_reason(known[2], entry, to == 'dead' and 1 or -1) end
   end
+  if known[4] and (to == 'held' or to == 'cancelled') then give_back(entry) end
   redis.call('HSET', entry, 'state', to)
 end
 
@@ -209,7 +210,7 @@ end
 
 -- Write the dead letter of an entry: once per death, kept until its job has settled.
 local function bury(entry, key, now, reason, verdict, message)
-  local facts = redis.call('HMGET', entry, 'doc', 'shop', 'lane', 'sends', 'history', 'campaign')
+  local facts = redis.call('HMGET', entry, 'doc', 'shop', 'lane', 'sends', 'history', 'campaign', 'money_day')
   local id = redis.call('XADD', 'refunds:dead', '*', 'key', key, 'reason', reason, 'verdict', verdict,
     'message', message, 'at_ms', string.format('%d', now), 'job', facts[1] or '', 'shop', facts[2] or '',
     'lane', facts[3] or '', 'sends', facts[4] or '0', 'attempts', facts[5] or '', 'campaign', facts[6] or '')
@@ -218,6 +219,30 @@ local function bury(entry, key, now, reason, verdict, message)
   redis.call('HSET', 'refunds:dead_index', key, id)
   redis.call('HSET', entry, 'reason', reason, 'verdict', verdict, 'message', message,
     'updated_ms', string.format('%d', now))
+  if facts[7] and verdict ~= 'unknown' then give_back(entry) end
   move(entry, 'dead')
   if facts[6] then count_pace(facts[6], now) end
+end
+
+-- Lay an entry aside until people approve or decline it; `over` is {reason, limit in cents, spent of it in cents}.
+local function hold(entry, key, now, over, asked)
+  local at = string.format('%d', now)
+  redis.call('HSET', entry, 'reason', over[1], 'held_limit', over[2], 'held_spent', over[3], 'asked', asked,
+    'held_ms', at, 'updated_ms', at)
+  redis.call('ZADD', 'refunds:on_hold', at, key)
+  move(entry, 'held')
+end
+
+-- Take the money of a new entry into account; returns whether it may go, else it is held from its beginning.
+-- Nothing is done, and Redis asked nothing, for a job without a limit and without a campaign.
+local function admit(entry, key, campaign, asked, limits, now)
+  if limits == '' and not limit_of_campaign(campaign) then return true end
+  redis.call('HSET', entry, 'limited', 1)
+  local over = asked ~= '' and reserve(entry, tonumber(asked), limits, now, false)
+  if not over then return true end
+  over[1] = 'over_' .. over[1] .. '_limit'
+  note(entry, string.format('{"at_ms":%d,"event":"held","reason":"%s","asked_cents":%s,"limit_cents":%s,'
+    .. '"spent_cents":%s}', now, over[1], asked, over[2], over[3]))
+  hold(entry, key, now, over, asked)
+  return false
 end
