@@ -6,7 +6,7 @@ suspend workers, lose and repeat messages, restart Redis and lose its newest wri
 # ruff: noqa: ANN401 - documents and fields of any kind
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from typing import Any
 
@@ -57,10 +57,7 @@ class Watch(Moves):
         self.entries: Snapshot = {}
         self.settled: dict[str, str] = {}
 
-    def __call__(self, name: str, *args: str | float) -> Awaitable[Any]:
-        return self._watched(name, *args)
-
-    async def _watched(self, name: str, *args: str | float) -> Any:
+    async def __call__(self, name: str, *args: str | float) -> Any:
         async with self._one_at_a_time:
             answer = await super().__call__(name, *args)
             await self.look(name)

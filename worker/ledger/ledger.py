@@ -27,8 +27,6 @@ DEAD_STREAM: Final = "refunds:dead"
 _ENTRY: Final = "refunds:entry:"
 #: Names that Redis looks at in one step of going through all entries.
 _SCAN: Final = 500
-#: How long a write may take to reach the disk. Slower is an error: nothing is sent on a promise that may be lost.
-DISK_TIMEOUT_MS: Final = 5000
 #: A job whose holder died this often is quarantined as `poison`.
 POISON_DEATHS: Final = 3
 #: After so many faults of our own on one job (each with a growing delay) a human must look: `internal_error`.
@@ -199,7 +197,7 @@ class Ledger:
         cents: str | int = "" if money is None else to_cents(money)
         args = (self._now(), claim.key, claim.token, order, number, text, int(is_cleared), cents, limits.text)
         if self.waits_for_disk:
-            answer = await self._move.on_disk("send", *args, timeout_ms=DISK_TIMEOUT_MS)
+            answer = await self._move.on_disk("send", *args)
         else:
             answer = await self._move("send", *args)
         if answer.startswith("over "):

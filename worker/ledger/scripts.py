@@ -1,51 +1,54 @@
 """The Lua moves: each file is loaded once, behind the shared prelude, and called by its hash."""
 
-from collections.abc import Awaitable
+import hashlib
 from importlib.resources import files
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.commands.core import AsyncScript
-from redis.exceptions import ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import NoScriptError, ResponseError
 
+from worker.ledger.pipe import Pipe
 from worker.trail import TRAIL_LUA
 
 _FOLDER: Final = files("worker.ledger") / "lua"
 #: Put before each move, in this order, behind what the audit trail needs.
 _SHARED: Final = ("money", "prelude")
+#: How long a write may take to reach the disk. Slower is an error: nothing is sent on a promise that may be lost.
+DISK_TIMEOUT_MS: Final = 5000
+#: Bundles that wait for the disk at a time: each for up to a second where Redis writes once a second.
+_WAITING_FOR_DISK: Final = 16
 
 
 class Moves:
-    """Every move as a callable: `await moves("settle", now, key, ...)`."""
+    """Every move as a callable: `await moves("settle", now, key, ...)`. Those of one turn travel together."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        prelude = TRAIL_LUA + "".join((_FOLDER / f"{name}.lua").read_text() for name in _SHARED)
+        self._pipe = Pipe(redis)
+        self._to_disk = Pipe(redis, wait_for_disk_ms=DISK_TIMEOUT_MS, most_under_way=_WAITING_FOR_DISK)
+        shared = TRAIL_LUA + "".join((_FOLDER / f"{name}.lua").read_text() for name in _SHARED)
         names = [path.name.removesuffix(".lua") for path in _FOLDER.iterdir() if path.name.endswith(".lua")]
-        self._scripts: dict[str, AsyncScript] = {
-            name: redis.register_script(prelude + (_FOLDER / f"{name}.lua").read_text())
-            for name in names
-            if name not in _SHARED
-        }
+        sources = {name: shared + (_FOLDER / f"{name}.lua").read_text() for name in names if name not in _SHARED}
+        self._scripts = {name: (hashlib.sha1(text.encode()).hexdigest(), text) for name, text in sources.items()}  # noqa: S324 - how Redis names scripts
 
-    def __call__(self, name: str, *args: str | float) -> Awaitable[Any]:
+    async def __call__(self, name: str, *args: str | float) -> Any:  # noqa: ANN401 - what the header of the move says
         """Run one move; the answer is what its header says."""
-        return cast("Awaitable[Any]", self._scripts[name](keys=[], args=list(args)))
+        return await self._run(self._pipe, name, args)
 
-    async def on_disk(self, name: str, *args: str | float, timeout_ms: int) -> Any:  # noqa: ANN401 - what the move says
+    async def on_disk(self, name: str, *args: str | float) -> Any:  # noqa: ANN401
         """Run one move and wait until it is on this server's disk, in one round trip.
 
         Raises:
             RedisTimeoutError: The move was made, but is not known to be on disk.
         """
-        pipe = self._redis.pipeline(transaction=False)
-        await self._scripts[name](keys=[], args=list(args), client=pipe)
-        pipe.waitaof(1, 0, timeout_ms)  # type: ignore[unused-awaitable]  # queued
-        answer, on_disk = await pipe.execute()
-        if not on_disk or int(on_disk[0]) < 1:
-            raise RedisTimeoutError(f"{name} was not on disk within {timeout_ms} ms")
-        return answer
+        return await self._run(self._to_disk, name, args)
+
+    async def _run(self, pipe: Pipe, name: str, args: tuple[str | float, ...]) -> Any:  # noqa: ANN401
+        sha, text = self._scripts[name]
+        try:
+            return await pipe.ask("EVALSHA", sha, 0, *args)
+        except NoScriptError:  # a server that was started, or flushed its scripts, since
+            return await pipe.ask("EVAL", text, 0, *args)
 
     async def has_wait(self) -> bool:
         """Whether the server has WAITAOF (Redis 7.2, Valkey)."""
