@@ -32,8 +32,8 @@ format: $(READY)  ## format, and repair what lint can repair
 chaos: $(READY)  ## >= 1,000 SIGKILLs over 100,000 jobs, about 45 minutes; short form: pytest -m chaos
 	$(BIN)/python -m tests.chaos.run --report docs/benchmarks/chaos.md
 
-bench: $(READY)  ## measure, and print figures
-	$(BIN)/python -m pytest -m bench -s
+bench: $(READY) $(VENV)-bench/.installed $(VENV)-bench-arq/.installed  ## measure beside the peers; parts: BENCH_ARGS="--variants bare,chunks --latency 50"
+	$(BIN)/python -m tests.bench.speed $(BENCH_ARGS)
 
 # Under the oldest Python that we support: its dependencies include those of the newer ones.
 PIP_COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \
@@ -43,13 +43,21 @@ lock: $(READY)  ## write requirements/ anew (LOCK_FLAGS=--upgrade for newer vers
 		|| { echo "make lock needs a .venv of Python 3.11: make lock PYTHON=python3.11 VENV=.venv311" >&2; exit 1; }
 	$(PIP_COMPILE) --extra sandbox --extra dev --output-file requirements/locked.txt pyproject.toml
 	$(PIP_COMPILE) --constraint requirements/locked.txt --output-file requirements/runtime.txt pyproject.toml
+	$(PIP_COMPILE) --constraint requirements/locked.txt --output-file requirements/bench.txt requirements/bench.in
+	$(PIP_COMPILE) --output-file requirements/bench-arq.txt requirements/bench-arq.in
 
 clean:  ## remove what make and the tools wrote
-	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+	rm -rf $(VENV) $(VENV)-bench $(VENV)-bench-arq build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements/locked.txt pyproject.toml .ci/venv
 	PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)"
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/locked.txt
 	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Peers of the benchmark, apart from us: their dependencies are not ours, and arq asks for an older redis-py than the rest.
+$(VENV)-bench/.installed $(VENV)-bench-arq/.installed: $(VENV)-%/.installed: requirements/%.txt .ci/venv
+	PYTHON="$(PYTHON)" sh .ci/venv "$(VENV)-$*"
+	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/$*.txt
 	@touch $@

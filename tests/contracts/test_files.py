@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-REQUIREMENTS = ["requirements/locked.txt", "requirements/runtime.txt"]
+REQUIREMENTS = [f"requirements/{name}.txt" for name in ("locked", "runtime", "bench", "bench-arq")]
 SETUP_FILES = [*REQUIREMENTS, "pyproject.toml", "Makefile", "Procfile", ".ci/run", ".ci/venv", "deploy/Dockerfile"]
 
 #: Where packages come from is the business of the machine, never of the repository.
