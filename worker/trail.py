@@ -62,11 +62,13 @@ class Seal:
         previous: Hash of that one; empty for the first.
         text: The record as canonical JSON.
         hash: Its SHA-256.
+        at_ms: The time that it says.
     """
 
     previous: str
     text: str
     hash: str
+    at_ms: int
 
     @property
     def args(self) -> tuple[str, str, str]:
@@ -236,7 +238,7 @@ def seal(act: Act, *, number: int, at_ms: int, previous: str) -> Seal:
             "previous": previous,
         }
     )
-    return Seal(previous=previous, text=text, hash=_hash(text))
+    return Seal(previous=previous, text=text, hash=_hash(text), at_ms=at_ms)
 
 
 def _fault(fields: Mapping[str, str], *, number: int, previous: str) -> str:

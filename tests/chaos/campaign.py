@@ -223,7 +223,7 @@ class Campaign:
         states = await self._entries()
         dead = [key for key, (state, *_) in states.items() if state == State.DEAD]
         for key in dead:
-            assert await self.ledger.replay(key, line={"event": "replayed", "by": "chaos"}) == "queued"
+            assert await self.ledger.replay(key, line={"event": "replayed", "by": "chaos"}) == "replayed"
         return len(dead)
 
     async def _entries(self) -> dict[str, list[str | None]]:

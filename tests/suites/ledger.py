@@ -316,7 +316,7 @@ class LedgerPromises:
 
     async def test_a_dead_letter_is_written_once_per_death_and_removed_when_a_replay_settles(self, bench: Bench):
         await bench.bury(await bench.accepted_and_claimed(), reason="one")
-        assert await bench.ledger.replay("k", line=LINE) == "queued"
+        assert await bench.ledger.replay("k", line=LINE) == "replayed"
         await bench.bury(await bench.claim(), reason="two")
         (letter,) = await bench.letters()
 

@@ -2,12 +2,14 @@
 
 import typer
 
-from worker.cli import dead_list, dead_replay, dead_show
+from worker.cli import dead_edit, dead_list, dead_replay, dead_resolve, dead_show
 
 
 def commands() -> typer.Typer:
     """Put the commands together."""
-    group = typer.Typer(help="Dead letters: list them, look at one, send jobs again.", no_args_is_help=True)
-    for module in (dead_list, dead_show, dead_replay):
+    group = typer.Typer(
+        help="Dead letters: list them, look at one, correct it, send jobs again, close it.", no_args_is_help=True
+    )
+    for module in (dead_list, dead_show, dead_edit, dead_replay, dead_resolve):
         module.register(group)
     return group

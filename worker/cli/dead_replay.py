@@ -1,7 +1,6 @@
 """`refunds dead replay`: send jobs of dead letters again, under their own keys."""
 
 import asyncio
-import getpass
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Annotated, TypedDict
@@ -10,10 +9,12 @@ import typer
 
 from config.settings import Settings
 from worker.cli.dead_filters import AsJson, Campaigns, Reasons, Shops, filter_of
+from worker.cli.dead_who import login
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import Desk, opened_desk, settings_for_a_command
 from worker.cli.output import answer, answer_json, remark
+from worker.dead_letters.acts import LetterActs, Who
 from worker.dead_letters.filter import Filter
 from worker.dead_letters.letter import Letter
 from worker.dead_letters.query import Query
@@ -50,7 +51,7 @@ def replay_letters(
     if bool(keys) == everything:
         raise Failure("name the keys, or say --all (with --reason, --shop, --campaign)", code=Exit.INVALID)
     wanted = filter_of(reasons=reason, shops=shop, campaigns=campaign) if everything else None
-    words: _Words = {"by": by or _login(), "why": why, "dry_run": dry_run, "not_refunded": not_refunded}
+    words: _Words = {"who": Who(by=by or login(), why=why), "dry_run": dry_run, "not_refunded": not_refunded}
     refused = asyncio.run(_replay(settings_for_a_command(), keys or [], wanted, words, as_json=as_json))
     if refused:
         raise SystemExit(int(Exit.SOME_FAILED))
@@ -59,8 +60,7 @@ def replay_letters(
 class _Words(TypedDict):
     """What is said with a replay."""
 
-    by: str
-    why: str
+    who: Who
     dry_run: bool
     not_refunded: bool
 
@@ -68,13 +68,12 @@ class _Words(TypedDict):
 async def _replay(settings: Settings, keys: list[str], wanted: Filter | None, words: _Words, *, as_json: bool) -> int:
     counts: dict[str, int] = {}
     async with opened_desk(settings) as desk:
-        seconds, micros = await desk.redis.time()
-        at_ms = int(seconds) * 1000 + int(micros) // 1000
+        acts = LetterActs(desk.redis)
         async for key, letter in _chosen(desk, keys, wanted):
             if letter is None:
                 done = Replayed(key=key, status="refused", detail="there is no such dead letter")
             else:
-                done = await replay(letter, desk.ledger, at_ms=at_ms, **words)
+                done = await replay(letter, acts, **words)
                 if wanted is not None and not letter.was_a_job:
                     done = replace(done, status="skipped")
             counts[done.status] = counts.get(done.status, 0) + 1
@@ -97,10 +96,3 @@ def _say(done: Replayed, *, as_json: bool) -> None:
         answer_json({"key": done.key, "status": done.status, "detail": done.detail})
     else:
         answer(f"{done.status:<12}  {done.key or '-'}  {done.detail}")
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""

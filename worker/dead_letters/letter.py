@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
 
@@ -31,6 +31,8 @@ class Letter:
         door: Where such a document came in.
         service: By which of Magento's services the refund was, or would have been, asked for.
         attempts: The history up to the death.
+        revision: Number of its document: one more with every edit.
+        closed: How, by whom, why and when people closed it; empty while it is open.
     """
 
     id: str
@@ -48,6 +50,8 @@ class Letter:
     raw: bytes = b""
     door: str = ""
     service: str = ""
+    revision: int = 1
+    closed: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, letter_id: str, fields: Mapping[str, str]) -> "Letter":
@@ -70,6 +74,8 @@ class Letter:
             raw=_decoded(fields.get("raw_base64", "")),
             door=fields.get("door", ""),
             service=fields.get("service") or _service_tried(attempts) or service_decided(job),
+            revision=int(fields.get("revision") or 1),
+            closed=_closed(fields),
         )
 
     @property
@@ -127,6 +133,12 @@ def service_decided(job: Mapping[str, Any]) -> str:
 def _service_tried(attempts: Sequence[Mapping[str, Any]]) -> str:
     """The service of the latest attempt for which one was planned."""
     return next((str(line["service"]) for line in reversed(attempts) if line.get("service")), "")
+
+
+def _closed(fields: Mapping[str, str]) -> dict[str, Any]:
+    if "closed_ms" not in fields:
+        return {}
+    return {"at_ms": int(fields["closed_ms"])} | {name: fields.get(name, "") for name in ("how", "by", "why")}
 
 
 def _object(text: str) -> Mapping[str, Any]:

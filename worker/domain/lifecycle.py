@@ -44,7 +44,7 @@ MOVES: Final[Mapping[State, frozenset[State]]] = {
         {State.SENT, State.SETTLED, State.IN_DOUBT, State.WAITING, State.DEAD, State.CANCELLED},
     ),
     State.SETTLED: frozenset(),
-    State.DEAD: frozenset({State.QUEUED}),
+    State.DEAD: frozenset({State.QUEUED, State.SETTLED}),  # settled: people found its credit memo
     State.CANCELLED: frozenset(),
 }
 

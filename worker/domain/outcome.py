@@ -27,6 +27,8 @@ class Via(StrEnum):
     ANSWER = "answer"
     #: The credit memo of an earlier send was found by its marker.
     MARKER = "marker"
+    #: People found it, and closed the dead letter.
+    HUMAN = "human"
 
 
 @dataclass(frozen=True, kw_only=True)

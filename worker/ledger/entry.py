@@ -27,6 +27,8 @@ class Entry:
         is_spent: Whether the shop proved that it saw the last nonce, so that this send number cannot come again.
         if_absent: What to do when the credit memo is proven absent: `resend` or `refuse`.
         cleared_ms: Up to when an unknown send is ruled out, by asking the shop.
+        revision: Number of its document: 1 as accepted, one more with every edit.
+        closed: How people closed its letter: `refunded` or `discarded`; empty where they did not.
         confirmed: What the credit memo turned out to be when it was read back; empty until then.
         look_first: Whether a replay asked for a look at the shop before anything is sent.
         hold: Why it is held for approval; None when it is not.
@@ -59,6 +61,8 @@ class Entry:
     is_spent: bool = False
     look_first: bool = False
     if_absent: str = "resend"
+    revision: int = 1
+    closed: str = ""
     reason: str = ""
     verdict: str = ""
     message: str = ""
@@ -91,7 +95,7 @@ class Entry:
             "calls",
         )
         texts = ("doc", "fingerprint", "shop", "lane", "campaign", "holder", "reason", "verdict", "message", "order",
-                 "approved_by", "approved_hash", "approved_cents")  # fmt: skip
+                 "closed", "approved_by", "approved_hash", "approved_cents")  # fmt: skip
         return cls(
             key=key,
             state=State(fields["state"]),
@@ -103,6 +107,7 @@ class Entry:
             money=of_cents(fields.get("money")) if "money_day" in fields else None,
             sent=json.loads(fields.get("sent") or "{}"),
             result=json.loads(fields.get("result") or "{}"),
+            revision=int(fields.get("revision") or 1),
             confirmed=json.loads(fields.get("confirmed") or "{}"),
             history=tuple(json.loads(line) for line in fields.get("history", "").splitlines()),
             **{name: int(float(fields.get(name) or 0)) for name in numbers},  # type: ignore[arg-type]

@@ -334,7 +334,7 @@ class Ledger:
             seen_all = cursor == 0
 
     async def replay(self, key: str, *, line: Mapping[str, Any]) -> str:
-        """Queue a dead letter's job again; answers `queued`, `missing`, or the state that forbids it."""
+        """Queue a dead letter's job again; answers `replayed`, `missing`, `closed`, or the state that forbids it."""
         return str(await self._move("replay", self._now(), key, _json(line)))
 
     async def counts(self) -> dict[str, int]:

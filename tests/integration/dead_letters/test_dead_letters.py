@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from worker.dead_letters.acts import LetterActs, Who
 from worker.dead_letters.filter import Filter
 from worker.dead_letters.letter import Letter
 from worker.dead_letters.query import Query
@@ -19,6 +20,7 @@ from worker.domain.job import parse_job
 from worker.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.integration
+ANN = Who(by="ann", why="")
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ async def test_replay_queues_the_job_under_its_key_and_notes_who_and_why(redis: 
     await a_dead_job(ledger, "a")
     (letter,) = await listed(redis)
 
-    done = await replay(letter, ledger, by="ann", why="order was unheld", at_ms=1)
+    done = await replay(letter, LetterActs(redis), Who(by="ann", why="order was unheld"))
 
     entry = await ledger.find("a")
     assert done.status == "queued"
@@ -94,18 +96,18 @@ async def test_a_dry_run_changes_nothing(redis: Redis, ledger: Ledger):
     await a_dead_job(ledger, "a")
     (letter,) = await listed(redis)
     before = await redis.hgetall("refunds:entry:a")
-    assert (await replay(letter, ledger, by="", why="", at_ms=1, dry_run=True)).status == "would_queue"
+    assert (await replay(letter, LetterActs(redis), ANN, dry_run=True)).status == "would_queue"
     assert await redis.hgetall("refunds:entry:a") == before
 
 
 async def test_a_replay_that_comes_twice_queues_the_job_once(redis: Redis, ledger: Ledger):
     await a_dead_job(ledger, "a")
     (letter,) = await listed(redis)
-    for at_ms in (1, 2):
-        await replay(letter, ledger, by="ann", why="", at_ms=at_ms)
+    done = [await replay(letter, LetterActs(redis), ANN) for _ in range(2)]
     entry = await ledger.find("a")
     assert entry is not None
-    assert [line["at_ms"] for line in entry.history if line.get("event") == "replayed"] == [1]
+    assert [one.status for one in done] == ["queued", "refused"]
+    assert len([line for line in entry.history if line.get("event") == "replayed"]) == 1
 
 
 async def test_a_letter_that_may_hide_money_is_replayed_only_after_somebody_looked_at_the_gateway(
@@ -114,8 +116,8 @@ async def test_a_letter_that_may_hide_money_is_replayed_only_after_somebody_look
     await a_dead_job(ledger, "k", reason="outcome_unknown", verdict="unknown", online=True)
     (letter,) = await listed(redis)
 
-    blind = await replay(letter, ledger, by="ann", why="", at_ms=1)
-    looked = await replay(letter, ledger, by="ann", why="seen at the gateway", at_ms=2, not_refunded=True)
+    blind = await replay(letter, LetterActs(redis), ANN)
+    looked = await replay(letter, LetterActs(redis), ANN, not_refunded=True)
 
     assert (blind.status, looked.status) == ("refused", "queued")
     assert "--not-refunded" in blind.detail
@@ -127,9 +129,9 @@ async def test_a_letter_that_may_hide_money_is_replayed_only_after_somebody_look
 async def test_a_job_that_has_been_claimed_since_is_left_alone(redis: Redis, ledger: Ledger):
     await a_dead_job(ledger, "a")
     (letter,) = await listed(redis)
-    await replay(letter, ledger, by="", why="", at_ms=1)
+    await replay(letter, LetterActs(redis), ANN)
     await ledger.claim(["a"], worker="w", lane="express", message=2)
-    again = await replay(letter, ledger, by="", why="", at_ms=2)
+    again = await replay(letter, LetterActs(redis), ANN)
     assert (again.status, again.detail) == ("refused", "it is claimed by now")
 
 
@@ -138,7 +140,7 @@ async def test_what_never_was_a_job_keeps_its_bytes_and_cannot_be_replayed(redis
     await ledger.bury_invalid(key="k", raw_base64=raw, reason="invalid", reasons="not UTF-8", door="stream")
     (letter,) = await listed(redis)
 
-    done = await replay(letter, ledger, by="", why="", at_ms=1)
+    done = await replay(letter, LetterActs(redis), ANN)
 
     assert (letter.raw, letter.raw_text) == (b"\xff\x00", "\\xff\x00")
     assert letter == await DeadLetters(redis).find("k")

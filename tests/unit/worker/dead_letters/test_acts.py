@@ -1,0 +1,17 @@
+"""The acts on letters on fakeredis, which runs the same Lua."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from fakeredis import FakeAsyncRedis
+from redis.asyncio import Redis
+
+from tests.suites.letter_acts import LetterActPromises
+
+
+class TestOnFakeRedis(LetterActPromises):
+    @pytest.fixture
+    async def redis(self) -> AsyncIterator[Redis]:
+        redis = FakeAsyncRedis(decode_responses=True)
+        yield redis
+        await redis.aclose()
