@@ -7,9 +7,9 @@ def test_every_state_has_its_moves():
     assert set(MOVES) == set(State)
 
 
-def test_nothing_leaves_settled_and_a_dead_letter_can_only_be_queued_again():
+def test_nothing_leaves_settled_and_a_dead_letter_is_queued_again_or_settled_by_people():
     assert MOVES[State.SETTLED] == frozenset()
-    assert MOVES[State.DEAD] == {State.QUEUED}
+    assert MOVES[State.DEAD] == {State.QUEUED, State.SETTLED}
     assert MOVES[State.CANCELLED] == frozenset()
     assert frozenset({State.SETTLED, State.DEAD, State.CANCELLED}) == FINAL
 
