@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from worker.dead_letters.letter import Letter, money_asked
+from worker.dead_letters.letter import Letter
+from worker.domain.asked import money_asked
 from worker.domain.job import RefundJob
 from worker.domain.key import fingerprint
 from worker.domain.outcome import Verdict, Via
