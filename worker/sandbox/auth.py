@@ -6,6 +6,7 @@ import hmac
 import re
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qsl, quote, unquote
@@ -26,7 +27,13 @@ CLOCK_AHEAD_SECONDS: Final = 600
 NONCE_SECONDS: Final = 7200
 #: Magento cleans up on about one save in this many.
 CLEANUP_EVERY: Final = 100
+#: Failed sign-ins of one name after which it is locked, and for how long, in seconds.
+SIGN_IN_FAILURES: Final = 6
+LOCK_SECONDS: Final = 1800
 _CONSUMER_ID: Final = "1"
+_SIGN_IN: Final = (
+    "The account sign-in was incorrect or your account is disabled temporarily. Please wait and try again later."
+)
 _BAD_NONCE: Final = "An error occurred validating the nonce"
 _NEEDED: Final = (
     "oauth_consumer_key", "oauth_signature", "oauth_signature_method", "oauth_nonce", "oauth_timestamp", "oauth_token",
@@ -53,13 +60,16 @@ class Gatekeeper:
         keys: Of the integration.
         admin: Name and password for admin tokens.
         admin_seconds: How long an admin token is good.
+        clock: Seconds that only go forward.
     """
 
     tokens: set[str]
     keys: Keys
     admin: tuple[str, str]
     admin_seconds: float = 3600.0
+    clock: Callable[[], float] = time.monotonic
     _expires: dict[str, float] = field(default_factory=dict)
+    _failures: dict[str, tuple[int, float]] = field(default_factory=dict)
     _revoked: set[str] = field(default_factory=set)
     _nonces: dict[str, float] = field(default_factory=dict)
     _saves: int = 0
@@ -75,20 +85,26 @@ class Gatekeeper:
         self._expires.pop(token, None)
         self._revoked.add(token)
 
-    def admin_token(self, username: object, password: object) -> str:
+    def admin_token(self, username: str, password: str) -> str:
         """Issue an admin token.
 
         Raises:
-            ShopError: 401 when name or password are wrong.
+            ShopError: 400 when name or password are empty, 401 when they are wrong or the name is locked.
         """
+        missing = [name for name, value in (("username", username), ("password", password)) if not value]
+        if missing:
+            raise required(*missing)
+        failures, last = self._failures.get(username, (0, 0.0))
+        if failures and self.clock() - last >= LOCK_SECONDS:
+            failures = 0
+        if failures >= SIGN_IN_FAILURES:
+            raise refused(_SIGN_IN, status=401)
         if (username, password) != self.admin:
-            raise refused(
-                "The account sign-in was incorrect or your account is disabled temporarily. "
-                "Please wait and try again later.",
-                status=401,
-            )
+            self._failures[username] = failures + 1, self.clock()
+            raise refused(_SIGN_IN, status=401)
+        self._failures.pop(username, None)
         token = f"sandbox.{secrets.token_hex(24)}"
-        self._expires[token] = time.monotonic() + self.admin_seconds
+        self._expires[token] = self.clock() + self.admin_seconds
         return token
 
     def admit(self, header: str, method: str, url: str, resource: str) -> str | None:
@@ -110,7 +126,7 @@ class Gatekeeper:
         if scheme.lower() == "oauth":
             return self._check_oauth(_parameters(rest), method, url)
         token = rest.strip()
-        if scheme.lower() == "bearer" and (token in self.tokens or self._expires.get(token, 0) > time.monotonic()):
+        if scheme.lower() == "bearer" and (token in self.tokens or self._expires.get(token, 0) > self.clock()):
             return None
         raise not_authorised(resource)
 
@@ -118,9 +134,9 @@ class Gatekeeper:
         """Check in Magento's order: form, consumer, nonce (spent from here on), token, signature."""
         if given.get("oauth_version", "1.0") != "1.0":
             raise refused('The "%1" Oauth version isn\'t supported.', [given["oauth_version"]])
-        for name in _NEEDED:
-            if not given.get(name):
-                raise required(name)
+        missing = [name for name in _NEEDED if not given.get(name)]
+        if missing:
+            raise required(*missing)
         if len(given["oauth_token"]) != TOKEN_LENGTH:
             raise refused("The token length is invalid. Check the length and try again.")
         if given["oauth_signature_method"] != "HMAC-SHA256":

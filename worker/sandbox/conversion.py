@@ -10,6 +10,8 @@ from worker.sandbox.schemas import ListOf, ObjectType, TypeOf
 _NUMERIC: Final = re.compile(r"[ \t\n\r\v\f]*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\n\r\v\f]*")
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _LARGEST_INT: Final = 2**63 - 1
+#: What PHP calls the types of JSON's scalars.
+_TYPES: Final[dict[type, str]] = {str: "string", bool: "boolean", int: "integer", float: "double"}
 
 
 def arguments(
@@ -26,6 +28,7 @@ def arguments(
         ShopError: As Magento answers.
     """
     found: dict[str, Any] = {}
+    missing = []
     for name, kind in parameters.items():
         value = given.get(name)
         if value is None:
@@ -33,7 +36,9 @@ def arguments(
         if value is not None:
             found[name] = converted(value, kind, ())
         elif name in needed:
-            raise required(name)
+            missing.append(name)
+    if missing:
+        raise required(*missing)
     return found
 
 
@@ -59,12 +64,14 @@ def converted(value: Any, kind: TypeOf, path: tuple[str, ...]) -> Any:  # noqa: 
     return _scalar(value, kind, path)
 
 
-def _list(value: Any, item: ObjectType, path: tuple[str, ...]) -> list[dict[str, Any]]:  # noqa: ANN401
-    """Convert each value of a list, or of an object; a scalar is a PHP error."""
+def _list(value: Any, item: ObjectType, path: tuple[str, ...]) -> list[dict[str, Any]] | None:  # noqa: ANN401
+    """Convert each value of a list, or of an object; a scalar is null, which no service takes as a parameter."""
     if isinstance(value, dict):
         value = list(value.values())
     if not isinstance(value, list):
-        raise php_error()
+        if not path:
+            raise php_error()
+        return None
     return [_object(entry, item, path) for entry in value]
 
 
@@ -87,7 +94,7 @@ def _ints(value: Any, path: tuple[str, ...]) -> list[int]:  # noqa: ANN401
     if isinstance(value, dict):
         value = list(value.values())
     if not isinstance(value, list):
-        raise wrong_type(_shown(value), "int[]", path)
+        raise wrong_type(_TYPES[type(value)], "int[]", path)  # the type stands where else the value does
     return [_loose_int(entry) for entry in value]
 
 

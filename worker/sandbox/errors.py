@@ -13,6 +13,7 @@ COULD_NOT_SAVE: Final = "Could not save a Creditmemo, see error log for details"
 MEMO_NOT_SAVED: Final = "The credit memo couldn't be saved."
 NOT_UNIQUE: Final = "Unique constraint violation found"
 NOT_AUTHORISED: Final = "The consumer isn't authorized to access %resources."
+SEVERAL: Final = "One or more input exceptions have occurred."
 REQUIRED: Final = '"%fieldName" is required. Enter and try again.'
 CANNOT_PROCESS: Final = "Specified request cannot be processed."
 PHP_ERROR_TEXT: Final = "An error has happened during application run. See exception log for details.\n"
@@ -71,9 +72,12 @@ def not_authorised(resource: str) -> ShopError:
     return refused(NOT_AUTHORISED, {"resources": resource}, status=401)
 
 
-def required(field: str) -> ShopError:
-    """Give the 400 of a missing parameter."""
-    return refused(REQUIRED, {"fieldName": field})
+def required(*fields: str) -> ShopError:
+    """Give the 400 of missing parameters; several stand below a general message."""
+    errors = [{"message": REQUIRED, "parameters": {"fieldName": field}} for field in fields]
+    if len(errors) == 1:
+        return ShopError(400, {**errors[0]})
+    return ShopError(400, {"message": SEVERAL, "errors": errors})
 
 
 def wrong_type(value: str, expected: str, path: tuple[str, ...] = ()) -> ShopError:

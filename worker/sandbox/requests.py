@@ -109,7 +109,7 @@ def body_of(raw: bytes, content_type: str | None) -> dict[str, Any]:
     if match[1].lower() != _JSON_TYPE:
         raise refused(f"Server cannot understand Content-Type HTTP header media type {match[1]}")
     try:
-        found = json.loads(raw, parse_constant=_no_constant)
+        found = json.loads(raw.decode(), parse_constant=_no_constant)  # UTF-8 and nothing else, without a mark
     except (ValueError, RecursionError) as exc:
         raise refused("Decoding error.") from exc
     return found if isinstance(found, dict) else {}

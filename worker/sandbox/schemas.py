@@ -101,4 +101,5 @@ INVOICE_REFUND: Final[dict[str, TypeOf]] = {
 ORDER_REFUND: Final[dict[str, TypeOf]] = {"orderId": "int", "items": ListOf(CREATION_ITEM), **_COMMON}
 MEMO_REFUND: Final[dict[str, TypeOf]] = {"creditmemo": MEMO, "offlineRequested": "bool"}
 MEMO_SAVE: Final[dict[str, TypeOf]] = {"entity": MEMO}
+ADMIN_TOKEN: Final[dict[str, TypeOf]] = {"username": "string", "password": "string"}
 COMMENT_SAVE: Final[dict[str, TypeOf]] = {"entity": MEMO_COMMENT}

@@ -81,7 +81,8 @@ def searched(rows: Iterable[Any], table: Table, criteria: Document) -> Document:
         field = sort["field"]
         hits.sort(key=lambda row: _sort_key(table.read(row, field)), reverse=sort.get("direction") != "ASC")
     size, page = criteria.get("page_size") or 0, max(criteria.get("current_page") or 1, 1)
-    shown = hits[(page - 1) * size : page * size] if size > 0 else hits
+    size = max(size, 1) if size else 0  # 0 is no limit, less than that a page of one
+    shown = hits[(page - 1) * size : page * size] if size else hits
     return {"items": [table.show(row) for row in shown], "search_criteria": _echo(criteria), "total_count": len(hits)}
 
 

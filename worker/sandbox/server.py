@@ -176,7 +176,8 @@ class _Door:
                 request.headers.get("Authorization", ""), request.method, url, route.resource
             )
         query = php_query(request.rel_url.raw_query_string)
-        body = body_of(raw, request.headers.get("Content-Type"))
+        takes_body = request.method in {"POST", "PUT"}
+        body = body_of(raw, request.headers.get("Content-Type")) if takes_body else {}
         given = {**body, **query, **variables}
         try:
             value = await self._shop.answer(route.name, given, Call(route.name, body, nonce))

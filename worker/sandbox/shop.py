@@ -220,10 +220,8 @@ class Shop:
         return searched(rows, TRANSACTIONS, criteria)
 
     def _admin_token(self, given: Document) -> str:
-        for name in ("username", "password"):
-            if given.get(name) is None:
-                raise required(name)
-        return self.gatekeeper.admin_token(given["username"], given["password"])
+        args = arguments(given, schemas.ADMIN_TOKEN, ("username", "password"))
+        return self.gatekeeper.admin_token(args["username"], args["password"])
 
 
 def _picked(table: dict[int, Any], keys: list[str]) -> list[Any]:

@@ -76,3 +76,27 @@ def test_tokens_are_revoked_and_expire() -> None:
     assert gatekeeper.admit("Bearer sandbox", "GET", URL, "x") is None
     gatekeeper.revoke("sandbox")
     assert refusal(gatekeeper, "Bearer sandbox")[0] == 401
+
+
+def test_six_failed_sign_ins_lock_the_name_for_half_an_hour() -> None:
+    """Contract 6.1: the same answer, even with the right password."""
+    now = [0.0]
+    gatekeeper = Gatekeeper({"sandbox"}, Keys(), ("admin", "sandbox"), clock=lambda: now[0])
+    for _ in range(6):
+        with pytest.raises(ShopError) as caught:
+            gatekeeper.admin_token("admin", "wrong")
+        assert caught.value.status == 401
+    with pytest.raises(ShopError):
+        gatekeeper.admin_token("admin", "sandbox")
+    now[0] = 1800.0
+    assert gatekeeper.admin_token("admin", "sandbox")
+
+
+def test_a_successful_sign_in_forgets_the_failures() -> None:
+    gatekeeper = a_gatekeeper()
+    for password in ("wrong", "wrong", "wrong", "sandbox", "wrong", "wrong", "wrong", "sandbox"):
+        if password == "sandbox":
+            assert gatekeeper.admin_token("admin", password)
+        else:
+            with pytest.raises(ShopError):
+                gatekeeper.admin_token("admin", password)

@@ -63,3 +63,40 @@ def test_each_property_around_it_is_named() -> None:
     assert refusal(memo, schemas.MEMO_REFUND)[1].startswith(
         'Error occurred during "items" processing. Error occurred during "qty" processing. '
     )
+
+
+def test_a_scalar_for_a_list_inside_an_object_is_nothing() -> None:
+    """A setter takes null, the service itself does not (contract 4.3)."""
+    assert arguments({"creditmemo": {"items": "x", "order_id": 1}}, schemas.MEMO_REFUND)["creditmemo"] == {
+        "items": None,
+        "order_id": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [("x", "string"), (5, "integer"), (1.5, "double"), (True, "boolean")], ids=str
+)
+def test_a_scalar_for_a_list_of_numbers_is_named_by_its_type(value: object, shown: str) -> None:
+    given = {"arguments": {"extension_attributes": {"return_to_stock_items": value}}}
+    assert (
+        f'The "{shown}" value\'s type is invalid. The "int[]" type was expected.'
+        in (refusal(given, schemas.ORDER_REFUND)[1])
+    )
+
+
+def test_several_missing_parameters_stand_below_a_general_message() -> None:
+    """Contract 4.2: `errors` only for two or more; one alone is the message."""
+    with pytest.raises(ShopError) as caught:
+        arguments({}, schemas.ADMIN_TOKEN, ("username", "password"))
+    assert isinstance(caught.value.body, dict)
+    assert caught.value.body["message"] == "One or more input exceptions have occurred."
+    assert [error["parameters"] for error in caught.value.body["errors"]] == [
+        {"fieldName": "username"},
+        {"fieldName": "password"},
+    ]
+    with pytest.raises(ShopError) as caught:
+        arguments({"username": "ann"}, schemas.ADMIN_TOKEN, ("username", "password"))
+    assert caught.value.body == {
+        "message": '"%fieldName" is required. Enter and try again.',
+        "parameters": {"fieldName": "password"},
+    }
