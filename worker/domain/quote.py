@@ -15,7 +15,6 @@ from worker.domain.memo_lines import RefundRefused, counted_units
 from worker.domain.money import cents
 from worker.domain.money_math import (
     Amount,
-    adjustment_number,
     base_to_order_rate,
     number,
     php_round,
@@ -233,7 +232,7 @@ def _given_lines(memo: Mapping[str, Any]) -> Iterator[QuoteLine]:
 
 def _given_adjustment(memo: Mapping[str, Any], name: str, rate: float) -> Money:
     """Read an adjustment as its setter does: what is given is base currency, and the twin is computed."""
-    base = php_round(adjustment_number(number(memo, name)))
+    base = php_round(number(memo, name))
     return _money(Amount(php_round(base * rate), base))
 
 

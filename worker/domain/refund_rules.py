@@ -21,25 +21,42 @@ _CLOSED_STATES: Final = frozenset({"payment_review", "holded", "canceled", "clos
 _INVOICE_PAID: Final = 2
 
 
-def by_order(order: Document, memo: MemoTotals, asked: Asked) -> list[str]:
+def by_order(
+    order: Document, memo: MemoTotals, asked: Asked, *, elsewhere: Mapping[int, str] | None = None
+) -> list[str]:
     """Give the messages of the order service; empty when it will make the memo.
+
+    Args:
+        order: GET /V1/orders/:id.
+        memo: What was computed.
+        asked: What the request asks for.
+        elsewhere: SKUs of items of other orders by item id, as far as they are known.
 
     Raises:
         RefundRefused: An entry has no order item id: Magento stops at once.
     """
     lines = order_lines(order)
-    return [*_of_memo(order, memo), *_of_items(lines, asked), *_of_stock(lines, memo, asked)]
+    return [*_of_memo(order, memo), *_of_items(lines, asked), *_of_stock(lines, memo, asked, elsewhere or {})]
 
 
-def by_invoice(order: Document, invoice: Document, memo: MemoTotals, asked: Asked) -> list[str]:
+def by_invoice(
+    order: Document, invoice: Document, memo: MemoTotals, asked: Asked, *, elsewhere: Mapping[int, str] | None = None
+) -> list[str]:
     """Give the messages of the invoice service; empty when it will make the memo.
+
+    Args:
+        order: GET /V1/orders/:id.
+        invoice: GET /V1/invoices/:id.
+        memo: What was computed.
+        asked: What the request asks for.
+        elsewhere: SKUs of items of other orders by item id, as far as they are known.
 
     Raises:
         RefundRefused: An entry has no order item id: Magento stops at once.
     """
     lines = order_lines(order)
     refusal = [] if may_refund_invoice(order, invoice) else ["We can't create creditmemo for the invoice."]
-    return [*_of_memo(order, memo), *refusal, *_of_items(lines, asked), *_of_stock(lines, memo, asked)]
+    return [*_of_memo(order, memo), *refusal, *_of_items(lines, asked), *_of_stock(lines, memo, asked, elsewhere or {})]
 
 
 def payment_method(order: Document) -> str:
@@ -119,15 +136,18 @@ def _of_items(lines: Mapping[int, OrderLine], asked: Asked) -> Iterable[str]:
             yield "The quantity to refund must not be greater than the unrefunded quantity."
 
 
-def _of_stock(lines: Mapping[int, OrderLine], memo: MemoTotals, asked: Asked) -> Iterable[str]:
+def _of_stock(
+    lines: Mapping[int, OrderLine], memo: MemoTotals, asked: Asked, elsewhere: Mapping[int, str]
+) -> Iterable[str]:
     """Only the first message is given."""
     on_memo = {line.order_line.item_id for line in memo.lines}
     for item_id in asked.return_to_stock:
         if not item_id:
             raise RefundRefused(ID_NEEDED)
-        if item_id not in lines:
+        if item_id not in lines and item_id not in elsewhere:
             yield "The return to stock argument contains product item that is not part of the original order."
             return
         if item_id not in on_memo:
-            yield f'The "{lines[item_id].sku}" product is not part of the current creditmemo.'
+            sku = lines[item_id].sku if item_id in lines else elsewhere[item_id]
+            yield f'The "{sku}" product is not part of the current creditmemo.'
             return

@@ -109,7 +109,7 @@ def _jobs(orders: Sequence[Document], doors: Iterator[Door]) -> Iterator[SampleJ
 
 def _line_total(item: Mapping[str, Any]) -> Decimal:
     """What all units of a line come to: an exact share of the order, no rounding involved."""
-    names = ("base_row_total", "base_tax_amount")
+    names = ("base_row_invoiced", "base_tax_amount")
     return sum((cents(item.get(name)) for name in names), Decimal(0)) - cents(item.get("base_discount_amount"))
 
 
@@ -220,8 +220,9 @@ def _memo(order: Document) -> Document | None:
     if not lines or order["order_currency_code"] != order["base_currency_code"]:
         return None
     line, total = lines[0], str(_line_total(lines[0]))
-    names = ("row_total", "tax_amount", "discount_amount", "price")
-    amounts = {name: str(cents(line.get(name))) for name in (*names, *(f"base_{name}" for name in names))}
+    names = ("row_invoiced", "tax_amount", "discount_amount", "price")  # the order shows row_total less its discount
+    columns = (*names, *(f"base_{name}" for name in names))
+    amounts = {name.replace("invoiced", "total"): str(cents(line.get(name))) for name in columns}
     totals = {"shipping_amount": "0", "subtotal": amounts["row_total"], "grand_total": total}
     totals |= {"tax_amount": amounts["tax_amount"], "discount_amount": f"-{amounts['discount_amount']}"}
     return {

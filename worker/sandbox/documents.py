@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from worker.domain.totals import MemoTotals
 from worker.sandbox.rows import clean
-from worker.sandbox.store import Document, Memo, Store, now_text
+from worker.sandbox.store import INCREMENT_LENGTH, Document, Memo, Store, now_text
 
 _FROM_ORDER: Final = (
     "base_currency_code", "base_to_global_rate", "base_to_order_rate", "billing_address_id", "discount_description",
@@ -14,6 +14,10 @@ _FROM_ORDER: Final = (
 _FROM_ITEM: Final = (
     "base_price", "base_price_incl_tax", "name", "price", "price_incl_tax", "product_id", "sku", "weee_tax_applied",
 )  # fmt: skip
+#: Characters that the columns of a memo hold, by the end of their name.
+_LENGTHS: Final = {
+    "increment_id": INCREMENT_LENGTH, "transaction_id": 255, "discount_description": 255, "currency_code": 3,
+}  # fmt: skip
 _LARGEST_THREE_BYTE_CHARACTER: Final = 0xFFFF
 
 
@@ -50,6 +54,14 @@ def memo_document(order: Document, totals: MemoTotals, store: Store) -> Document
 def as_stored(text: str) -> str:
     """Give a text as the utf8mb3 column keeps it: a 4-byte character becomes `????`."""
     return "".join("????" if ord(char) > _LARGEST_THREE_BYTE_CHARACTER else char for char in text)
+
+
+def cut(column: str, value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Give a text as its column keeps it: Magento's connection cuts what is too long and says nothing."""
+    if not isinstance(value, str):
+        return value
+    length = next((length for suffix, length in _LENGTHS.items() if column.endswith(suffix)), None)
+    return as_stored(value)[:length]
 
 
 def is_blank(text: Any) -> bool:  # noqa: ANN401 - any JSON value

@@ -3,9 +3,9 @@
 from typing import Any, Final
 
 from worker.domain.memo_lines import RefundRefused, counted_units
-from worker.domain.money_math import adjustment_number, base_to_order_rate, number, php_round, price_text
+from worker.domain.money_math import base_to_order_rate, number, php_round, price_text
 from worker.domain.order_lines import order_lines
-from worker.sandbox.documents import add_comment, as_stored, is_blank
+from worker.sandbox.documents import add_comment, as_stored, cut, is_blank
 from worker.sandbox.errors import MEMO_NOT_SAVED, not_found, php_error, refused
 from worker.sandbox.gateway import pay_back
 from worker.sandbox.oracle import Call, Oracle
@@ -34,9 +34,10 @@ def refund_memo(store: Store, oracle: Oracle, args: Document, call: Call) -> Com
     order = store.order(given["order_id"])
     fields = _hydrated(given, _rate_seen(given, order))
     _check_money(fields, {} if _is_order_lost(given) else order)
-    draft = Draft.of(order)
+    has_memos = bool(store.memos_in(order["entity_id"]))
+    draft = Draft.of(order, has_memos=has_memos)
     if is_online and fields.get("invoice_id"):
-        draft = Draft.of(order, _invoice(store, fields["invoice_id"]))
+        draft = Draft.of(order, _invoice(store, fields["invoice_id"]), has_memos=has_memos)
         _flag_invoice(draft, fields)
     _register(draft, given.get("items") or [])
     book(draft, fields, is_online=is_online)
@@ -45,6 +46,7 @@ def refund_memo(store: Store, oracle: Oracle, args: Document, call: Call) -> Com
     def commit() -> Document:
         pay_back(draft, fields, call, oracle, store.next_id("history"))
         answer = _stored(store, fields, given, call, oracle)
+        draft.has_memos = True
         view = draft.view()
         draft.order.changes["state"], draft.order.changes["status"] = on_save(view)
         draft.save()
@@ -101,7 +103,7 @@ def _hydrated(given: Document, rate: float) -> Document:
     fields: Document = {}
     for key, value in given.items():
         if key in _ADJUSTMENTS:
-            fields[f"base_{key}"] = php_round(adjustment_number(value or 0.0))
+            fields[f"base_{key}"] = php_round(value or 0.0)
             fields[key] = php_round(fields[f"base_{key}"] * rate)
         elif key not in {"items", "comments", "entity_id", "created_at", "updated_at"} and value is not None:
             fields[key] = value
@@ -147,7 +149,7 @@ def _register(draft: Draft, items: list[Document]) -> None:
 def _stored(store: Store, fields: Document, given: Document, call: Call, oracle: Oracle) -> Document:
     """Insert the memo, or overwrite the one that is named; give it back as it was sent."""
     existing = _existing(store, given)
-    columns = {key: clean(value) for key, value in fields.items()}
+    columns = {key: clean(cut(key, value)) for key, value in fields.items()}
     target = existing or Memo({**columns, "items": [], "comments": []})
     store.check_number({**target.doc, **columns})
     _check_comments(store, given)
@@ -166,7 +168,7 @@ def _stored(store: Store, fields: Document, given: Document, call: Call, oracle:
     if existing is None or fields.get("state") == _REFUNDED:
         oracle.memo_made(call, target.doc, target.columns.get("customer_note"))
     shown = {key: target.doc[key] for key in ("created_at", "updated_at", "entity_id")}
-    if existing is None:
+    if existing is None and not fields.get("increment_id"):
         shown["increment_id"] = target.doc["increment_id"]
     sent = {key: whole(value) for key, value in fields.items()}
     lists = {"items": items or target.doc["items"], "comments": comments or target.doc["comments"]}

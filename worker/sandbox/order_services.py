@@ -33,11 +33,11 @@ def refund_order(store: Store, oracle: Oracle, args: Document, call: Call) -> Co
     asked = asked_of(args)
     try:
         totals = memo_by_order(order, asked)
-        _check(by_order(order, totals, asked))
+        _check(by_order(order, totals, asked, elsewhere=store.skus(asked.return_to_stock)))
     except RefundRefused as exc:
         raise refused(exc.text, list(exc.parameters)) from exc
     return lambda: _Refund(store, oracle, args, call, totals).write(
-        _worked_out(Draft.of(order), totals, args, is_online=False)
+        _worked_out(_draft(store, order), totals, args, is_online=False)
     )
 
 
@@ -54,10 +54,10 @@ def refund_invoice(store: Store, oracle: Oracle, args: Document, call: Call) -> 
     asked = asked_of(args)
     try:
         totals = memo_by_invoice(order, invoice, store.memos_in(order["entity_id"]), asked)
-        _check(by_invoice(order, invoice, totals, asked))
+        _check(by_invoice(order, invoice, totals, asked, elsewhere=store.skus(asked.return_to_stock)))
     except RefundRefused as exc:
         raise refused(exc.text, list(exc.parameters)) from exc
-    draft = _worked_out(Draft.of(order, invoice), totals, args, is_online=bool(args.get("isOnline")))
+    draft = _worked_out(_draft(store, order, invoice), totals, args, is_online=bool(args.get("isOnline")))
     return lambda: _Refund(store, oracle, args, call, totals).write(draft)
 
 
@@ -73,6 +73,10 @@ def asked_of(args: Document) -> Asked:
         adjustment_negative=given.get("adjustment_negative"),
         return_to_stock=tuple((given.get("extension_attributes") or {}).get("return_to_stock_items") or ()),
     )
+
+
+def _draft(store: Store, order: Document, invoice: Document | None = None) -> Draft:
+    return Draft.of(order, invoice, has_memos=bool(store.memos_in(order["entity_id"])))
 
 
 def _id(value: int) -> int:

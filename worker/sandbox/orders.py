@@ -48,9 +48,9 @@ class _Basket:
             "price": price,
             "original_price": price,
             "price_incl_tax": Amount(*(php_round(p * (1 + self.tax_rate)) for p in _pair(price))),
-            "row_total": row,
+            "row_total": _cents(row - discount),  # shown less the discount, as the order's routes do
             "row_invoiced": row,
-            "row_total_incl_tax": Amount(*(php_round(r * (1 + self.tax_rate)) for r in _pair(row))),
+            "row_total_incl_tax": _cents(row - discount + tax),
             "tax_amount": tax,
             "tax_invoiced": tax,
             "discount_amount": discount,
@@ -241,27 +241,28 @@ def _invoice(order: Document) -> Document:
 
 
 def _invoice_item(order: Document, position: int, item: Document) -> Document:
-    kept = (
-        "name",
-        "sku",
-        "product_id",
-        "price",
-        "base_price",
-        "row_total",
-        "base_row_total",
-        "tax_amount",
-        "base_tax_amount",
+    names = ("name", "sku", "product_id")
+    amounts = ("price", "price_incl_tax", "tax_amount", "discount_amount")
+    kept = (*names, *(key for name in amounts for key in (name, f"base_{name}")))
+    rows = {key: item[key.replace("total", "invoiced")] for key in ("row_total", "base_row_total")}
+    return (
+        rows
+        | {key: item[key] for key in kept if key in item}
+        | {
+            "entity_id": order["entity_id"] * 10 + position,
+            "order_item_id": item["item_id"],
+            "parent_id": order["entity_id"],
+            "qty": item["qty_invoiced"],
+        }
     )
-    return {key: item[key] for key in kept if key in item} | {
-        "entity_id": order["entity_id"] * 10 + position,
-        "order_item_id": item["item_id"],
-        "parent_id": order["entity_id"],
-        "qty": item["qty_invoiced"],
-    }
 
 
 def _is_top(item: Document) -> bool:
     return "parent_item_id" not in item
+
+
+def _cents(amount: Amount) -> Amount:
+    return Amount(php_round(amount.order), php_round(amount.base))
 
 
 def _pair(amount: Amount) -> tuple[float, float]:

@@ -75,21 +75,23 @@ class Draft:
     items: dict[int, Row]
     payment: Row
     invoice: Row | None = None
+    has_memos: bool = False
     histories: list[Document] = field(default_factory=list)
 
     @classmethod
-    def of(cls, order: Document, invoice: Document | None = None) -> "Draft":
-        """Read an order and, if it takes part, the invoice."""
+    def of(cls, order: Document, invoice: Document | None = None, *, has_memos: bool = False) -> "Draft":
+        """Read an order and, if it takes part, the invoice; and whether credit memos of it were stored before."""
         items = {int(item["item_id"]): Row(item) for item in order.get("items") or ()}
         payment = order.get("payment")
         if not isinstance(payment, dict):
             payment = order["payment"] = {}
-        return cls(Row(order), items, Row(payment), Row(invoice) if invoice else None)
+        return cls(Row(order), items, Row(payment), Row(invoice) if invoice else None, has_memos)
 
     def view(self) -> Document:
-        """Give the order document as this request sees it."""
+        """Give the order document as this request sees it; `has_creditmemos` is not of Magento's document."""
         return {
             **self.order.view(),
+            "has_creditmemos": self.has_memos,
             "items": [row.view() for row in self.items.values()],
             "payment": self.payment.view(),
         }

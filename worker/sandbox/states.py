@@ -94,9 +94,12 @@ def _is_shippable(line: OrderLine) -> bool:
 def _can_creditmemo(order: Document, lines: Lines) -> bool:
     if order.get("state") in {"closed", "canceled", "holded", "payment_review"}:
         return False
-    left = php_round(number(order, "total_paid")) - number(order, "total_refunded")
-    if abs(number(order, "grand_total")) < _TOLERANCE:
-        return not number(order, "total_refunded") and not _can_invoice(order, lines)
+    paid, refunded = number(order, "total_paid"), number(order, "total_refunded")
+    left = php_round(paid) - refunded
+    if abs(number(order, "grand_total")) < _TOLERANCE:  # an order that cost nothing can be refunded once
+        if paid > number(order, "grand_total"):
+            return abs(left - number(order, "adjustment_negative")) >= _TOLERANCE
+        return not _can_invoice(order, lines) and not (refunded == paid and order.get("has_creditmemos"))
     return abs(left) >= _TOLERANCE and abs(left - number(order, "adjustment_negative")) >= _TOLERANCE
 
 

@@ -186,6 +186,12 @@ class Store:
             raise not_found()
         return found
 
+    def skus(self, item_ids: Iterable[int]) -> dict[int, str]:
+        """Give the SKUs of order items, whichever order they belong to; unknown ones are left out."""
+        orders = {item_id: self.orders.get(self.item_order.get(item_id, 0)) for item_id in item_ids}
+        items = [item for order in orders.values() if order for item in order.get("items") or []]
+        return {item["item_id"]: str(item.get("sku") or "") for item in items if item["item_id"] in orders}
+
     def memos_in(self, order_id: int) -> list[Document]:
         """Give the memo documents of an order."""
         return [memo.doc for memo in self.memos_of_order.get(order_id, {}).values()]
