@@ -1,12 +1,96 @@
-"""Find dead letters."""
+"""Find dead letters: pages in an order, sums and groups, or all that fit one after the other.
 
-from collections.abc import AsyncIterator
+The index answers. Where it is not whole (letters of an older version, a rebuild under way), every letter is read
+instead: the same answers, more slowly.
+"""
+
+from array import array
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+from heapq import nlargest, nsmallest
+from typing import Any, Final
 
 from redis.asyncio import Redis
 
 from worker.dead_letters.filter import Filter
+from worker.dead_letters.index import UNKNOWN, Block, Index, id_number, letter_id
 from worker.dead_letters.letter import Letter
-from worker.dead_letters.store import DeadLetters
+from worker.dead_letters.scan import Best, Scan, first_block
+from worker.dead_letters.store import DEAD_CLOSED, DEAD_STREAM, DeadLetters
+from worker.dead_letters.text import TextSearch
+from worker.dead_letters.totals import Group, Totals, grouped, of_cell, of_letter, value_of
+
+#: Blocks that are read in one round trip: few at first, because a page is often full soon; then as many as 8 MB are.
+_FIRST_BLOCKS: Final = 1
+_MOST_BLOCKS: Final = 64
+#: Letters that are read in one round trip.
+_LETTERS: Final = 500
+
+
+class Sort(StrEnum):
+    """In which order letters are listed."""
+
+    AT = "at"
+    AMOUNT = "amount"
+    KEY = "key"
+
+
+class BadCursor(ValueError):
+    """What was given as the place to go on from is none of this order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """An order of letters, and where a page begins in it.
+
+    Attributes:
+        by: Time of death, amount (unknown ones are the smallest), or key.
+        is_reverse: Newest, largest, or last key first.
+        after: Cursor of the last letter that was given before, see `cursor`.
+    """
+
+    by: Sort = Sort.AT
+    is_reverse: bool = False
+    after: str = ""
+
+    def cursor(self, letter: Letter) -> str:
+        """Where a page after this letter begins."""
+        match self.by:
+            case Sort.AT:
+                return letter.id
+            case Sort.AMOUNT:
+                return f"{'' if letter.money is None else letter.money}@{letter.id}"
+            case Sort.KEY:
+                return f"{letter.key}@{letter.id}"
+
+    def place(self) -> tuple[Any, int] | None:
+        """The cursor as (value, number of the id).
+
+        Raises:
+            BadCursor: It is none.
+        """
+        if not self.after:
+            return None
+        value, _, last = self.after.rpartition("@")
+        try:
+            number = id_number(last)
+            if self.by is Sort.AMOUNT:
+                return (int(Decimal(value) * 100) if value else UNKNOWN), number
+        except (ValueError, ArithmeticError):
+            raise BadCursor(f"{self.after!r} is no place in this order") from None
+        return (_comparable(value), number) if self.by is Sort.KEY else (number, number)
+
+    def value(self, letter: Letter) -> Any:  # noqa: ANN401 - a number or bytes
+        """What decides where a letter stands."""
+        match self.by:
+            case Sort.AT:
+                return id_number(letter.id)
+            case Sort.AMOUNT:
+                return UNKNOWN if letter.money is None else int(letter.money * 100)
+            case Sort.KEY:
+                return _comparable(letter.key)
 
 
 class Query:
@@ -17,15 +101,167 @@ class Query:
     """
 
     def __init__(self, redis: Redis) -> None:
-        self._letters = DeadLetters(redis)
+        self._redis = redis
+
+    def _index(self, wanted: Filter) -> Index:
+        return Index(self._redis, _stream(wanted))
+
+    def _letters(self, wanted: Filter) -> DeadLetters:
+        return DeadLetters(self._redis, stream=_stream(wanted))
+
+    async def is_ready(self, wanted: Filter) -> bool:
+        """Whether the index answers; if not, every letter is read."""
+        return await self._index(wanted).is_ready()
 
     async def find(self, wanted: Filter, *, after: str = "") -> AsyncIterator[Letter]:
-        """Give the letters that are meant, oldest first.
+        """Give the letters that are meant, oldest first, without holding them all.
 
         Args:
             wanted: Which ones.
             after: Id of a letter; only later ones are given.
         """
-        async for letter in self._letters.read(after=after):
-            if wanted.fits(letter):
-                yield letter
+        letters = self._letters(wanted)
+        index = self._index(wanted)
+        if not await index.is_ready():
+            async for letter in letters.read(after=after):
+                if wanted.fits(letter):
+                    yield letter
+            return
+        scan = await _scan(index, wanted)
+        begin = id_number(after) + 1 if after else 0
+        async for block, rows in _rows(index, scan, {"ids"}, blocks=await _blocks(index, begin)):
+            ids = [number for number in map(block.numbers("ids").__getitem__, rows) if number >= begin]
+            for some in _slices(ids):
+                for letter in await letters.many([letter_id(number) for number in some]):
+                    yield letter
+
+    async def page(self, wanted: Filter, order: Order, *, limit: int) -> list[Letter]:
+        """Give one page of the letters that are meant.
+
+        Raises:
+            BadCursor: `order.after` is no place in this order.
+        """
+        place = order.place()
+        index, letters = self._index(wanted), self._letters(wanted)
+        if not await index.is_ready():
+            return await self._page_by_reading(wanted, order, limit)
+        scan = await _scan(index, wanted)
+        if order.by is Sort.AT:
+            numbers = await _page_by_time(index, scan, place, limit=limit, is_reverse=order.is_reverse)
+        else:
+            column = {Sort.AMOUNT: "cents", Sort.KEY: "keys"}[order.by]
+            best = Best(limit, is_reverse=order.is_reverse, after=place)
+            async for block, rows in _rows(index, scan, {"ids", column}, blocks=await _blocks(index)):
+                values: Sequence[Any] = block.lines("keys") if column == "keys" else block.numbers("cents")
+                best.add(values, block.numbers("ids"), rows)
+            numbers = [number for _, number in best.found]
+        return await letters.many([letter_id(number) for number in numbers])
+
+    async def groups(self, wanted: Filter, by: Group) -> dict[tuple[str, str], Totals]:
+        """Count the letters that are meant, and sum their money, per (group, shop)."""
+        index = self._index(wanted)
+        if not await index.is_ready():
+            found = [one async for one in self._letters(wanted).read() if wanted.fits(one)]
+            return grouped((value_of(one, by), one.shop, of_letter(one)) for one in found)
+        scan = await _scan(index, wanted)
+        sums = {cell.number: of_cell(cell) for cell in scan.cells} if scan.is_of_cells else await _sums(index, scan)
+        return grouped((value_of(cell, by), cell.shop, sums[cell.number]) for cell in scan.cells if cell.number in sums)
+
+    async def _page_by_reading(self, wanted: Filter, order: Order, limit: int) -> list[Letter]:
+        place = order.place()
+        found = []
+        async for letter in self._letters(wanted).read():
+            one = (order.value(letter), id_number(letter.id))
+            if wanted.fits(letter) and (place is None or (one < place if order.is_reverse else one > place)):
+                found.append((one, letter))
+        choose = nlargest if order.is_reverse else nsmallest
+        return [letter for _, letter in choose(limit, found, key=lambda pair: pair[0])]
+
+
+async def _scan(index: Index, wanted: Filter) -> Scan:
+    text = TextSearch.of(wanted.text, await index.templates()) if wanted.text else None
+    return Scan.of(wanted, await index.cells(), text)
+
+
+async def _blocks(index: Index, begin: int = 0) -> list[int]:
+    """The blocks that can hold a letter from an id on."""
+    blocks = await index.blocks()
+    return [block for block, _ in blocks[first_block(blocks, begin >> 22) :]]
+
+
+async def _rows(
+    index: Index, scan: Scan, columns: set[str], *, blocks: Sequence[int]
+) -> AsyncIterator[tuple[Block, list[int]]]:
+    """Go through blocks; gives each with its rows that fit."""
+    at, size = 0, _FIRST_BLOCKS
+    while at < len(blocks) and scan.cells:
+        some = blocks[at : at + size]
+        at, size = at + size, min(2 * size, _MOST_BLOCKS)
+        found = await index.read(some, scan.columns | columns)
+        marked = await _with_text(index, scan, found)
+        for block in found:
+            yield block, scan.rows(block, marked.get(block.number, set()))
+
+
+async def _with_text(index: Index, scan: Scan, blocks: Sequence[Block]) -> dict[int, set[int]]:
+    """Rows that have the text in what is variable, by block."""
+    search = scan.text
+    if search is None:
+        return {}
+    near = await index.with_text([block.number for block in blocks], search.text)
+    if search.spanning:
+        near |= {block.number for block in blocks if not search.spanning.keys().isdisjoint(block.numbers("words"))}
+    looked = [block.number for block in blocks if block.number in near]
+    words = {block.number: block.numbers("words") for block in blocks}
+    return {
+        block.number: search.rows(words[block.number], block.lines("keys"), block.lines("text"))
+        for block in await index.read(looked, ["keys", "text"])
+    }
+
+
+async def _page_by_time(
+    index: Index, scan: Scan, place: tuple[Any, int] | None, *, limit: int, is_reverse: bool
+) -> list[int]:
+    begin = 0 if place is None or is_reverse else place[1] + 1
+    blocks = await _blocks(index, begin)
+    numbers: list[int] = []
+    async for block, rows in _rows(index, scan, {"ids"}, blocks=blocks[::-1] if is_reverse else blocks):
+        ids: array[int] = block.numbers("ids")
+        found = [ids[row] for row in (reversed(rows) if is_reverse else rows)]
+        if place is not None:
+            found = [one for one in found if (one < place[1] if is_reverse else one > place[1])]
+        numbers += found[: limit - len(numbers)]
+        if len(numbers) == limit:
+            break
+    return numbers
+
+
+async def _sums(index: Index, scan: Scan) -> dict[int, Totals]:
+    """Add up the rows that fit, per cell."""
+    counts: dict[int, int] = {}
+    known: dict[int, int] = {}
+    cents: dict[int, int] = {}
+    async for block, rows in _rows(index, scan, set(), blocks=await _blocks(index)):
+        cells, amounts = block.numbers("cells"), block.numbers("cents")
+        for row in rows:
+            cell, amount = cells[row], amounts[row]
+            counts[cell] = counts.get(cell, 0) + 1
+            if amount != UNKNOWN:
+                known[cell] = known.get(cell, 0) + 1
+                cents[cell] = cents.get(cell, 0) + amount
+    return {
+        cell: Totals(count=count, known=known.get(cell, 0), cents=cents.get(cell, 0)) for cell, count in counts.items()
+    }
+
+
+def _stream(wanted: Filter) -> str:
+    return DEAD_CLOSED if wanted.is_closed else DEAD_STREAM
+
+
+def _slices(numbers: list[int]) -> list[list[int]]:
+    return [numbers[at : at + _LETTERS] for at in range(0, len(numbers), _LETTERS)]
+
+
+def _comparable(key: str) -> bytes:
+    """A key as the index keeps it: control characters, which only refused documents have, are spaces."""
+    return "".join(" " if character < " " or character == "\x7f" else character for character in key).encode()

@@ -1,7 +1,7 @@
 """The stream `refunds:dead` and its index: keep, list, show. Any consumer group may read the stream as well."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 from redis.asyncio import Redis
@@ -9,6 +9,8 @@ from redis.asyncio import Redis
 from worker.dead_letters.letter import Letter
 
 DEAD_STREAM: Final = "refunds:dead"
+#: Letters that people closed: their jobs need nothing more.
+DEAD_CLOSED: Final = "refunds:dead:closed"
 DEAD_INDEX: Final = "refunds:dead_index"
 _STREAM_ID: Final = re.compile(r"\d{1,20}-\d{1,20}")
 _PAGE: Final = 500
@@ -19,10 +21,12 @@ class DeadLetters:
 
     Args:
         redis: A client with `decode_responses=True`.
+        stream: The open letters, or those that were closed.
     """
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, stream: str = DEAD_STREAM) -> None:
         self._redis = redis
+        self._stream = stream
 
     async def read(self, *, after: str = "") -> AsyncIterator[Letter]:
         """Give every letter, oldest first.
@@ -32,7 +36,7 @@ class DeadLetters:
         """
         start = f"({after}" if after else "-"
         while True:
-            page: Any = await self._redis.xrange(DEAD_STREAM, min=start, max="+", count=_PAGE)
+            page: Any = await self._redis.xrange(self._stream, min=start, max="+", count=_PAGE)
             for letter_id, fields in page:
                 yield Letter.read(letter_id, fields)
             if len(page) < _PAGE:
@@ -46,7 +50,7 @@ class DeadLetters:
             letter_id = key_or_id
         if letter_id is None:
             return await self._of_no_job(key_or_id)
-        page: Any = await self._redis.xrange(DEAD_STREAM, min=letter_id, max=letter_id)
+        page: Any = await self._redis.xrange(self._stream, min=letter_id, max=letter_id)
         return Letter.read(*page[0]) if page else None
 
     async def _of_no_job(self, key: str) -> Letter | None:
@@ -56,6 +60,14 @@ class DeadLetters:
                 return letter
         return None
 
+    async def many(self, ids: Sequence[str]) -> list[Letter]:
+        """Read letters by their ids, in one round trip; those that have gone are left out."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for letter_id in ids:
+                pipe.xrange(self._stream, min=letter_id, max=letter_id)  # type: ignore[unused-awaitable]  # queued
+            found: Any = await pipe.execute()
+        return [Letter.read(*page[0]) for page in found if page]
+
     async def count(self) -> int:
         """How many letters there are."""
-        return int(await self._redis.xlen(DEAD_STREAM))
+        return int(await self._redis.xlen(self._stream))

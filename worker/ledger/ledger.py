@@ -362,6 +362,19 @@ class Ledger:
         """Make due what was queued in messages numbered up to `up_to`, which can no longer arrive."""
         return list(await self._move("find_lost", self._now(), lane, up_to, at_most))
 
+    # --- dead letters -----------------------------------------------------------------------------------------
+
+    async def reindex(self, stream: str, *, at_most: int = 500, begin: bool = False) -> tuple[bool, int]:
+        """Go on building the index of dead letters; gives whether it is whole now, and how many letters were done.
+
+        Args:
+            stream: `refunds:dead`, or `refunds:dead:closed`.
+            at_most: How many letters in this step; a thousand take about 50 ms, in which Redis does nothing else.
+            begin: Whether to begin at the first letter, also where a rebuild is under way.
+        """
+        state, done = await self._move("reindex", stream, at_most, int(begin))
+        return state == "ready", int(done)
+
     # --- identity ---------------------------------------------------------------------------------------------
 
     async def note_server(self, run_id: str) -> str:

@@ -12,7 +12,7 @@ from worker.trail import TRAIL_LUA
 
 _FOLDER: Final = files("worker.ledger") / "lua"
 #: Put before each move, in this order, behind what the audit trail needs.
-_SHARED: Final = ("money", "prelude")
+_SHARED: Final = ("letters", "money", "prelude")
 #: How long a write may take to reach the disk. Slower is an error: nothing is sent on a promise that may be lost.
 DISK_TIMEOUT_MS: Final = 5000
 #: Bundles that wait for the disk at a time: each for up to a second where Redis writes once a second.

@@ -33,7 +33,7 @@ local fields = found[2]
 for _, part in ipairs({ 'closed_ms', now, 'how', ARGV[4], 'by', ARGV[5], 'why', ARGV[6] }) do
   table.insert(fields, part)
 end
-redis.call('XADD', 'refunds:dead:closed', '*', unpack(fields))
-redis.call('XDEL', 'refunds:dead', letter)
+letters().write('refunds:dead:closed', fields)
+letters().remove('refunds:dead', letter)
 if key ~= '' then redis.call('HDEL', 'refunds:dead_index', key) end
 return 'closed'

@@ -27,7 +27,7 @@
 --   refunds:campaigns:files     hash    content hash of a file -> the campaign that was made from it first
 --   refunds:campaigns:open      set     names of those that are not at their end
 --   refunds:pauses, refunds:shop:<shop>, refunds:room:<shop>/<lane>: of the guards, see worker/guards/lua/shared.lua
---   refunds:dead                stream  dead letters; refunds:dead_index  hash  key -> id in the stream
+--   refunds:dead                stream  dead letters, with what letters.lua says; refunds:dead_index  hash  key -> id in the stream
 --   refunds:dead:closed         stream  letters that people closed: the same fields, and closed_ms, how, by, why
 --   refunds:selection:<id>..    see worker/dead_letters/selection.py
 
@@ -214,12 +214,12 @@ end
 local function bury(entry, key, now, reason, verdict, message)
   local facts = redis.call('HMGET', entry, 'doc', 'shop', 'lane', 'sends', 'history', 'campaign', 'money_day',
     'revision')
-  local id = redis.call('XADD', 'refunds:dead', '*', 'key', key, 'reason', reason, 'verdict', verdict,
+  local id = letters().write('refunds:dead', { 'key', key, 'reason', reason, 'verdict', verdict,
     'message', message, 'at_ms', string.format('%d', now), 'job', facts[1] or '', 'shop', facts[2] or '',
     'lane', facts[3] or '', 'sends', facts[4] or '0', 'attempts', facts[5] or '', 'campaign', facts[6] or '',
-    'revision', facts[8] or '1')
+    'revision', facts[8] or '1' })
   local before = redis.call('HGET', 'refunds:dead_index', key)
-  if before then redis.call('XDEL', 'refunds:dead', before) end
+  if before then letters().remove('refunds:dead', before) end
   redis.call('HSET', 'refunds:dead_index', key, id)
   redis.call('HSET', entry, 'reason', reason, 'verdict', verdict, 'message', message,
     'updated_ms', string.format('%d', now))

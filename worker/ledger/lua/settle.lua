@@ -27,7 +27,7 @@ local campaign = redis.call('HGET', entry, 'campaign')
 if campaign then count_pace(campaign, now, tonumber(string.match(ARGV[5], '"call_ms":(%d+)'))) end
 local letter = redis.call('HGET', 'refunds:dead_index', key)
 if letter then
-  redis.call('XDEL', 'refunds:dead', letter)
+  letters().remove('refunds:dead', letter)
   redis.call('HDEL', 'refunds:dead_index', key)
 end
 return 'settled'
