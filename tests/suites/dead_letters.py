@@ -3,7 +3,7 @@
 
 import json
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -81,7 +81,7 @@ class Desk:
         """Let a new job become a dead letter."""
         self.count += 1
         key = key or f"key-{self.chance.randrange(10**6)}-{self.count}"
-        document = {"idempotency_key": key, "shop": self.chance.choice(("default", "uk"))}
+        document: dict[str, Any] = {"idempotency_key": key, "shop": self.chance.choice(("default", "uk"))}
         document |= content or self.chance.choice(CONTENTS)
         if "order_id" not in document and not document.get("creditmemo"):
             document |= self.chance.choice(({"order_id": self.count}, {"order_number": "000000031"}))
@@ -123,7 +123,7 @@ class Desk:
     async def fill_block(self) -> None:
         """Let the next letter open another block, as if this one had its 4,096 letters."""
         if await self.redis.exists("refunds:dead:index"):
-            await self.redis.hset("refunds:dead:index", "rows", "4096")  # type: ignore[misc]
+            await self.redis.hset("refunds:dead:index", "rows", "4096")
 
     async def act(self) -> None:
         """Do something."""
@@ -169,10 +169,10 @@ class IndexPromises:
     """The promises; a subclass gives the fixture `redis`, empty."""
 
     @pytest.fixture
-    async def desk(self, redis: Redis) -> AsyncIterator[Desk]:
+    async def desk(self, redis: Redis) -> Desk:
         desk = Desk(redis, seed=1)
         await desk.ledger.initialise("first")
-        yield desk
+        return desk
 
     @pytest.mark.parametrize("seed", range(2))
     async def test_the_index_equals_the_stream_whatever_happens(self, desk: Desk, seed: int):
@@ -226,7 +226,7 @@ class IndexPromises:
 
     async def test_where_too_many_kinds_of_words_come_whole_messages_are_compared(self, desk: Desk):
         await desk.die()
-        await desk.redis.hset("refunds:dead:words", mapping={f"kind {n}": n for n in range(2, 5003)})  # type: ignore[misc]
+        await desk.redis.hset("refunds:dead:words", mapping={f"kind {n}": n for n in range(2, 5003)})
         for _ in range(20):
             await desk.die()
 
