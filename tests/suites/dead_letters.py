@@ -11,15 +11,17 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.suites.ledger import Clock
+from worker.dead_letters.acts import LetterActs, Who
 from worker.dead_letters.filter import Filter
 from worker.dead_letters.index import Index
 from worker.dead_letters.letter import Letter
 from worker.dead_letters.query import BadCursor, Order, Query, Sort
-from worker.dead_letters.store import DEAD_STREAM, DeadLetters
+from worker.dead_letters.store import DEAD_CLOSED, DEAD_STREAM, DeadLetters
 from worker.dead_letters.totals import Group, grouped, of_letter, value_of
 from worker.domain.job import parse_job
 from worker.ledger.ledger import Ledger
 
+WHO = Who(by="ann", why="test")
 DAY_MS = 86_400_000
 MESSAGES = (
     "The order does not allow creating creditmemo.",
@@ -113,12 +115,29 @@ class Desk:
         if not letters:
             return
         key = self.chance.choice(letters).key
-        assert await self.ledger.replay(key, line={}) == "queued"
+        assert await self.ledger.replay(key, line={}) == "replayed"
         if self.chance.random() < 0.5:
             await self._bury(key)
         else:
             (claim,) = await self.ledger.claim([key], worker="w", lane="express", message=1)
             await self.ledger.settle(claim, result={"memo_id": 1}, line={})
+
+    async def close(self) -> None:
+        """Let people close a letter."""
+        if letters := [one async for one in DeadLetters(self.redis).read()]:
+            await self._acts().close(self.chance.choice(letters), WHO, how="discarded")
+
+    async def edit(self) -> None:
+        """Let people correct a letter's job."""
+        letters = [one async for one in DeadLetters(self.redis).read() if one.was_a_job]
+        if not letters:
+            return
+        letter = self.chance.choice(letters)
+        document = {"idempotency_key": letter.key, "shop": letter.shop, "order_id": 1, "amount": "77.00"}
+        await self._acts().edit(letter, parse_job(document), json.dumps(document), WHO)
+
+    def _acts(self) -> LetterActs:
+        return LetterActs(self.redis, now_ms=self.clock.ms)
 
     async def fill_block(self) -> None:
         """Let the next letter open another block, as if this one had its 4,096 letters."""
@@ -128,19 +147,20 @@ class Desk:
     async def act(self) -> None:
         """Do something."""
         self.clock.pass_seconds(self.chance.choice((0, 1, 3600, 30_000)))
-        choices = (self.die, self.die, self.refuse, self.replay, self.replay, self.fill_block)
+        choices = (self.die, self.die, self.refuse, self.replay, self.close, self.edit, self.fill_block)
         act: Callable[[], Any] = self.chance.choice(choices)
         await act()
 
 
-async def assert_equal_to_the_stream(redis: Redis) -> None:
+async def assert_equal_to_the_stream(redis: Redis, *, closed: bool = False) -> None:
     """Whatever is asked, the index answers as if every letter had been read."""
-    letters = [one async for one in DeadLetters(redis).read()]
+    stream = DEAD_CLOSED if closed else DEAD_STREAM
+    letters = [one async for one in DeadLetters(redis, stream=stream).read()]
     query = Query(redis)
-    assert await query.is_ready(Filter())
-    assert await Index(redis, DEAD_STREAM).count() == len(letters)
+    assert await query.is_ready(Filter(is_closed=closed))
+    assert await Index(redis, stream).count() == len(letters)
     for fields in FILTERS:
-        wanted = Filter(**fields)
+        wanted = Filter(**fields, is_closed=closed)
         fitting = [one for one in letters if wanted.fits(one)]
         assert [one async for one in query.find(wanted)] == fitting, fields
         for by in Group:
@@ -180,6 +200,7 @@ class IndexPromises:
         for _ in range(30):
             await desk.act()
         await assert_equal_to_the_stream(desk.redis)
+        await assert_equal_to_the_stream(desk.redis, closed=True)
 
         for _ in range(10):
             await desk.act()
@@ -193,7 +214,8 @@ class IndexPromises:
             await desk.act()
         before = [one async for one in Query(desk.redis).find(Filter())]
         async for name in desk.redis.scan_iter("refunds:dead:*"):
-            await desk.redis.delete(name)
+            if not name.startswith("refunds:dead:closed"):
+                await desk.redis.delete(name)
         query = Query(desk.redis)
 
         assert not await query.is_ready(Filter())
