@@ -122,7 +122,7 @@ class CampaignPromises:
         assert await desk.all_keys() == ["b", "a", "c"]
         assert await desk.jobs() == {"waiting": 3}
 
-    async def test_nothing_is_accepted_once_it_is_no_draft(self, desk: Desk):
+    async def test_nothing_is_accepted_once_it_is_cancelled(self, desk: Desk):
         await desk.to(CampaignState.CANCELLED)
         assert await desk.enlist("a") == []
         assert await desk.jobs() == {}

@@ -3,7 +3,7 @@
 A campaign's progress is counted where its entries move, so that it always adds up with them.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -126,6 +126,20 @@ class Steered:
     in_flight: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """What the ledger knows of a key.
+
+    Attributes:
+        is_same: Whether it was accepted with this very content.
+        campaign: The campaign it belongs to, or "".
+    """
+
+    is_same: bool
+    state: State
+    campaign: str
+
+
 class Campaigns:
     """The campaigns in one Redis.
 
@@ -175,6 +189,38 @@ class Campaigns:
         pairs = [part for pair in fields.items() for part in pair]
         answer, earlier = await self._move("create_campaign", self._now(), name, sha256, *pairs)
         return answer == "created", str(earlier)
+
+    async def made_from(self, sha256: str) -> str:
+        """Name the campaign that was made from this content first, or ""."""
+        return str(await self._redis.hget(f"{CAMPAIGNS}:files", sha256) or "")
+
+    async def accept(self, name: str, rows: Sequence[Sequence[str]]) -> list[tuple[str, str]] | None:
+        """Accept jobs under a campaign's name and lay them in its backlog; what is known is left as it is.
+
+        Args:
+            name: The campaign.
+            rows: Of each job what `accept_campaign.lua` takes: key, fingerprint, shop, cents, document.
+
+        Returns:
+            Of each job `accepted`, `duplicate` or `key_conflict`, and the campaign that has its key already, or "".
+            None where the campaign takes no jobs any more.
+        """
+        parts = [part for row in rows for part in row]
+        answers = await self._move("accept_campaign", self._now(), name, *parts)
+        return [(status, campaign) for status, campaign in answers] if answers or not rows else None
+
+    async def known(self, keys: Sequence[tuple[str, str]]) -> dict[int, Known]:
+        """Say which keys the ledger knows, by their place.
+
+        Args:
+            keys: Each with the fingerprint of its content.
+        """
+        parts = [part for pair in keys for part in pair]
+        answers = await self._move("known_keys", *parts)
+        return {
+            int(place) - 1: Known(is_same=content == "same", state=State(state), campaign=campaign)
+            for place, content, state, campaign in answers
+        }
 
     async def steer(
         self, name: str, *, allowed: frozenset[CampaignState], to: CampaignState | None = None, **fields: str | float

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -14,19 +14,19 @@ from worker.cli.examples import examples
 from worker.cli.failure import Exit
 from worker.cli.opening import settings_for_a_command
 from worker.cli.output import answer, answer_json, answer_table, fields, pretty
+from worker.cli.quoting import planned_live
 from worker.domain.decision import Rule
-from worker.domain.facts import Facts, needs, reasons_to_read
+from worker.domain.facts import needs, reasons_to_read
 from worker.domain.job import RefundJob, parse_job
 from worker.domain.key import marker
-from worker.domain.lines import PreflightRefusal, left_of
+from worker.domain.lines import PreflightRefusal
 from worker.domain.nonce import nonce_for
-from worker.domain.plan import Plan, ShopRules, plan, sketch
-from worker.domain.preflight import checked_quote, invoice_of
+from worker.domain.plan import ShopRules, sketch
 from worker.domain.problems import InvalidJob
 from worker.domain.request import render_json
 from worker.domain.service import SERVICES
 from worker.intake.accept import check
-from worker.lookups import NotFound, read_facts
+from worker.lookups import NotFound
 from worker.magento.session import open_session
 from worker.resources import open_shop, rules_of
 
@@ -84,16 +84,12 @@ def _on_paper(numbered: Numbered, job: RefundJob, settings: Settings) -> dict[st
 
 
 async def _live(numbered: Numbered, job: RefundJob, settings: Settings) -> tuple[dict[str, Any], Exit]:
-    async def no_lock(_order_id: int) -> None:
-        """Nothing is sent, so nothing is locked."""
-
     async with open_session() as session:
         shop = open_shop(settings.shops[job.shop], session)
         policy = shop.rules.preflight
         why = [need.value for need in reasons_to_read(job, policy, is_repeated=False)]
         try:
-            facts = await read_facts(job, shop.magento, no_lock, preflight="never" if policy == "never" else "always")
-            made = plan(job, facts, shop.rules) if why else _as_sent_unread(job, facts, shop.rules)
+            made = await planned_live(job, shop)
         except PreflightRefusal as refusal:
             said = {"reason": refusal.reason, "rule": refusal.rule, "message": refusal.message}
         except NotFound as error:
@@ -106,19 +102,6 @@ async def _live(numbered: Numbered, job: RefundJob, settings: Settings) -> tuple
         rule, path, body = sketch(job, shop.rules)
         refused = {**said, "before_the_call": bool(why)}
         return {**_head(numbered, job, rule, path, body, settings), "live": True, "refused": refused}, Exit.SOME_FAILED
-
-
-def _as_sent_unread(job: RefundJob, facts: Facts | None, rules: ShopRules) -> Plan:
-    """Plan a job that a worker sends without a read, and quote exactly that call."""
-    made = plan(job, None, rules)
-    if facts is None:
-        return made
-    try:
-        quoted = checked_quote(job, made.request, facts, invoice_of(job, facts), rules.preflight)
-    except PreflightRefusal as refusal:
-        message = f"{refusal.message}; {left_of(facts.order)}"
-        raise PreflightRefusal(refusal.reason, message, rule=refusal.rule) from None
-    return replace(made, quote=quoted)
 
 
 def _head(

@@ -275,7 +275,7 @@ def parse_job(raw: bytes | str | dict[str, Any], *, max_bytes: int = MAX_DOCUMEN
     Raises:
         InvalidJob: With every problem found and, where it could be read, the key.
     """
-    document = _decode(raw, max_bytes) if isinstance(raw, bytes | str) else raw
+    document = decode(raw, max_bytes) if isinstance(raw, bytes | str) else raw
     if not isinstance(document, dict):
         raise InvalidJob([Problem("", "the document must be a JSON object")])
     try:
@@ -293,7 +293,12 @@ def _readable_key(document: dict[str, Any]) -> str | None:
     return key if isinstance(key, str) and _KEY.fullmatch(key) else None
 
 
-def _decode(raw: bytes | str, max_bytes: int) -> object:
+def decode(raw: bytes | str, max_bytes: int = MAX_DOCUMENT_BYTES) -> object:
+    """Read JSON as documents are read: amounts exactly, no name twice, nothing that is not JSON.
+
+    Raises:
+        InvalidJob: Says where it is wrong.
+    """
     size = len(raw) if isinstance(raw, bytes) else len(raw.encode("utf-8", "surrogatepass"))
     if size > max_bytes:
         raise InvalidJob([Problem("", f"the document has {size} bytes; at most {max_bytes} are read")])

@@ -3,10 +3,11 @@
 -- ARGV[1] now_ms or ''   ARGV[2] campaign
 -- then 6 per job: key, fingerprint, shop, money asked in cents or '', document (JSON), limits of the settings or ''
 -- what goes over a limit on money is accepted as well, and held
--- returns  {} where the campaign is not there or not a draft,
+-- returns  {} where the campaign is not there or was cancelled,
 --          or per job: "accepted" | "duplicate" | "key_conflict", campaign of the entry that was there ('' when accepted)
 local campaign = 'refunds:campaign:' .. ARGV[2]
-if redis.call('HGET', campaign, 'state') ~= 'draft' then return {} end
+local state = redis.call('HGET', campaign, 'state')
+if not state or state == 'cancelled' then return {} end
 local now = time_ms(ARGV[1])
 local answers, fresh = {}, 0
 for i = 3, #ARGV, 6 do

@@ -9,6 +9,9 @@ local counts = redis.call('HMGET', campaign .. ':counts', 'sent', 'in_doubt')
 local in_flight = string.format('%d', tonumber(counts[1] or '0') + tonumber(counts[2] or '0'))
 if not string.find(' ' .. ARGV[3] .. ' ', ' ' .. before .. ' ', 1, true) then return { 'refused', before, in_flight } end
 local now = string.format('%d', time_ms(ARGV[1]))
-if ARGV[4] ~= '' then redis.call('HSET', campaign, 'state', ARGV[4]) end
+if ARGV[4] ~= '' then
+  redis.call('HSET', campaign, 'state', ARGV[4])
+  redis.call('SADD', 'refunds:campaigns:open', ARGV[2])
+end
 for i = 5, #ARGV, 2 do redis.call('HSET', campaign, ARGV[i], ARGV[i + 1] == 'now' and now or ARGV[i + 1]) end
 return { 'ok', before, in_flight }
