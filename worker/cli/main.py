@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from typer.core import TyperGroup
 
 from config.settings import SettingsError
-from worker.cli import audit, dead, demo, doctor, explain, guards, ledger, processes, servers, show, submit
+from worker.cli import audit, campaign, dead, demo, doctor, explain, guards, ledger, processes, servers, show, submit
 from worker.cli.failure import Exit, Failure, Interrupted
 from worker.cli.output import remark
 from worker.domain.errors import RefundError
@@ -73,6 +73,7 @@ def make_cli() -> typer.Typer:
     )
     for module in (demo, servers, processes, submit, explain, show):
         module.register(cli)
+    cli.add_typer(campaign.commands(), name="campaign")
     cli.add_typer(dead.commands(), name="dead")
     cli.add_typer(ledger.commands(), name="ledger")
     audit.register(cli)

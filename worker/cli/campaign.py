@@ -1,0 +1,15 @@
+"""`refunds campaign`: many refunds from a file, as one piece of work. Each command is a module of its own."""
+
+import typer
+
+from worker.cli import campaign_start, campaign_steer
+
+
+def commands() -> typer.Typer:
+    """Put the commands together."""
+    group = typer.Typer(
+        help="Campaigns: many refunds from a file; see, start, stop and prove them.", no_args_is_help=True
+    )
+    for module in (campaign_start, campaign_steer):
+        module.register(group)
+    return group
