@@ -199,7 +199,7 @@ class Campaigns:
 
         Args:
             name: The campaign.
-            rows: Of each job what `accept_campaign.lua` takes: key, fingerprint, shop, cents, document.
+            rows: Of each job what `accept_campaign.lua` takes: key, fingerprint, shop, cents, document, limits.
 
         Returns:
             Of each job `accepted`, `duplicate` or `key_conflict`, and the campaign that has its key already, or "".

@@ -19,6 +19,8 @@ from worker.resources import Shop, open_shop
 _AT_ONCE: Final = 8
 #: Refusals that are shown with their words.
 _EXAMPLES: Final = 10
+#: Place of the document in a row of the spool.
+_DOCUMENT: Final = 4
 
 
 async def quotes_of(
@@ -59,7 +61,7 @@ def _chosen(spool: Spool, jobs: int, wanted: int | None) -> Iterator[str]:
         for row in rows:
             place += 1
             if place == next_place:
-                yield row[-1]
+                yield row[_DOCUMENT]
                 next_place = next(places, None)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, BinaryIO, Final
 
 import typer
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from typer.core import TyperCommand
 
@@ -33,6 +34,7 @@ from worker.cli.output import answer, answer_json, remark
 from worker.cli.people import login
 from worker.cli.progress import counting
 from worker.domain.money import parse_amount
+from worker.guards.budget import set_campaign_limit
 from worker.intake.campaign import Enlisted, NoDraft, Survey, Surveyor, enlist
 from worker.intake.lines import Reading
 from worker.trail import Trail
@@ -187,7 +189,7 @@ class _Run:
                     self._end(existing.state, quotes)
                     return
                 self._ask()
-                self._end(await self._begin(campaigns, Trail(desk.redis), spool, existing), quotes)
+                self._end(await self._begin(desk.redis, campaigns, spool, existing), quotes)
             except (RedisError, OSError) as error:
                 reason = unreachable(self.settings, error)
                 raise Failure(f"{reason} ({self.how_far()})", code=Exit.UNREACHABLE) from None
@@ -262,7 +264,7 @@ class _Run:
     # --- begin ------------------------------------------------------------------------------------------------
 
     async def _begin(
-        self, campaigns: Campaigns, trail: Trail, spool: Spool, existing: Campaign | None
+        self, redis: Redis, campaigns: Campaigns, spool: Spool, existing: Campaign | None
     ) -> CampaignState:
         wish, name = self.wish, self.wish.name
         if existing is None:
@@ -272,6 +274,8 @@ class _Run:
             )  # fmt: skip
             if not is_new:
                 raise Failure(f"somebody else began {name} at the same moment; look at it first", code=Exit.INVALID)
+        if wish.limit_total is not None and (existing is None or existing.state is CampaignState.DRAFT):
+            await set_campaign_limit(redis, name, wish.limit_total)  # before the first job: it holds for all of them
         await self._enlist(campaigns, spool)
         counts = {"lines": self.survey.lines, "rejected": self.survey.rejected}
         allowed = frozenset(CampaignState) - {CampaignState.CANCELLED, CampaignState.PAUSED}
@@ -281,7 +285,7 @@ class _Run:
         after = await campaigns.find(name)
         if after is None or after.state is CampaignState.CANCELLED:
             raise Failure(f"{name} was cancelled while it was imported", code=Exit.SOME_FAILED)
-        await trail.record(
+        await Trail(redis).record(
             act="campaign.started" if steered.before == CampaignState.DRAFT else "campaign.extended",
             subject=f"campaign:{name}", by=wish.by, why="",
             before={"state": steered.before},

@@ -141,7 +141,7 @@ class Surveyor:
                 if old is None:
                     self._count(key, line)
                     document = with_key(line.document, key)
-                    rows.append([key, line.fingerprint, line.shop, line.cents, document])
+                    rows.append([key, line.fingerprint, line.shop, line.cents, document, line.limits])
         self.spool.add(rows)
 
     def _keyed(self, answers: list[Good | Bad]) -> Iterator[tuple[str, Good]]:

@@ -5,18 +5,19 @@ What goes between processes are plain tuples, because there are a million of the
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from config.settings import Settings
 from worker.campaigns.columns import Columns
 from worker.campaigns.read import Record, cells_of
+from worker.domain.asked import money_args
 from worker.domain.job import RefundJob, decode
 from worker.domain.key import fingerprint
-from worker.domain.money import cents
+from worker.domain.limits import Limits
 from worker.domain.problems import InvalidJob, Problem
+from worker.guards.budget import limits_of
 from worker.intake.accept import check
 
 #: Stands for a key that is derived once it is known how often the same content came before.
@@ -49,6 +50,7 @@ class Good(NamedTuple):
         cents: What it asks for, or "" where it does not say.
         currency: Base currency, where the line says one.
         document: As the ledger keeps it, without its key.
+        limits: Limits of the settings, as the ledger takes them.
     """
 
     line: int
@@ -58,6 +60,7 @@ class Good(NamedTuple):
     cents: str
     currency: str
     document: str
+    limits: str
 
 
 class Bad(NamedTuple):
@@ -81,24 +84,26 @@ _RAW_LENGTH = 2000
 
 def judge(records: Sequence[Record], reading: Reading) -> list[Good | Bad]:
     """Judge lines, in order."""
-    return [_judge(record, reading) for record in records]
+    limits = {name: limits_of(reading.settings, shop) for name, shop in reading.settings.shops.items()}
+    return [_judge(record, reading, limits) for record in records]
 
 
-def _judge(record: Record, reading: Reading) -> Good | Bad:
+def _judge(record: Record, reading: Reading, limits: Mapping[str, Limits]) -> Good | Bad:
     try:
         job, has_key = _job(record, reading)
     except InvalidJob as error:
         key = error.idempotency_key or ""
         return Bad(record.line, "" if key == _NO_KEY else key, "; ".join(map(str, error.problems)), _shown(record.raw))
-    asked = _asked(job)
+    cents, limit = money_args(job, limits[job.shop])
     return Good(
         line=record.line,
         key=job.idempotency_key if has_key else "",
         fingerprint=fingerprint(job),
         shop=job.shop,
-        cents="" if asked is None else str(int(max(asked, Decimal(0)).scaleb(2))),
+        cents=str(cents),
         currency=str((job.creditmemo or {}).get("base_currency_code") or ""),
         document=job.model_dump_json(exclude_defaults=True, exclude={"idempotency_key"}),
+        limits=str(limit),
     )
 
 
@@ -131,18 +136,6 @@ def _document(raw: bytes, reading: Reading) -> dict[str, Any]:
         raise InvalidJob([Problem("", problem)]) from None
     except csv.Error as error:
         raise InvalidJob([Problem("", f"the line is no CSV ({error})")]) from None
-
-
-def _asked(job: RefundJob) -> Decimal | None:
-    """What a job asks for, as far as its document says: not for lines and full refunds without an expected total."""
-    if job.expected_total is not None:
-        return job.expected_total
-    if job.creditmemo is not None:
-        total = job.creditmemo.get("base_grand_total", job.creditmemo.get("grand_total"))
-        return None if total is None else cents(total)
-    if job.items or job.full or job.shipping_amount == "all":
-        return None
-    return (job.amount or Decimal(0)) + (job.shipping_amount or Decimal(0))
 
 
 def _shown(raw: bytes) -> str:
