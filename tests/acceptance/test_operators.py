@@ -24,7 +24,9 @@ def test_a_replayed_dead_letter_is_refunded_once_its_cause_is_gone(stack: Stack,
     dry = stack.refunds("dead", "replay", key, "--dry-run", "--json")
     replayed = stack.refunds("dead", "replay", key, "--by", "ann", "--why", "order was restored")
 
-    assert json.loads(dry.stdout)["status"] == "would_queue"
+    foreseen, frozen = map(json.loads, dry.stdout.splitlines())
+    assert foreseen["outlook"] == "would_refund"
+    assert frozen["sums"] == {"would_refund": [1, foreseen["money"]]}
     assert replayed.returncode == 0, replayed.stdout
     assert stack.settle([key]) == {key: "settled"}
     history = json.loads(stack.refunds("show", key, "--json").stdout)["history"]

@@ -11,7 +11,7 @@ class Replayed:
     """What became of the wish to replay one letter.
 
     Attributes:
-        status: `queued`, `would_queue` (nothing was done), or `refused`.
+        status: `queued`, or `refused`.
         detail: Why it was refused, or what will happen.
     """
 
@@ -37,22 +37,17 @@ def objection(letter: Letter, *, not_refunded: bool = False) -> str:
     return ""
 
 
-async def replay(
-    letter: Letter, acts: LetterActs, who: Who, *, dry_run: bool = False, not_refunded: bool = False
-) -> Replayed:
+async def replay(letter: Letter, acts: LetterActs, who: Who, *, not_refunded: bool = False) -> Replayed:
     """Replay one letter.
 
     Args:
         letter: The letter.
         acts: What can be done to it.
         who: Who wants it, and why.
-        dry_run: Only say what would happen.
         not_refunded: A human saw at the gateway that no money moved; noted in the history.
     """
     if reason := objection(letter, not_refunded=not_refunded):
         return Replayed(key=letter.key, status="refused", detail=reason)
     will = "the shop is asked for the marker of this key first; only if there is no credit memo it is sent again"
-    if dry_run:
-        return Replayed(key=letter.key, status="would_queue", detail=will)
     done = await acts.replay(letter, who, not_refunded=not_refunded)
     return Replayed(key=letter.key, status="refused" if done.why_not else "queued", detail=done.why_not or will)

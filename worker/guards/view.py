@@ -1,6 +1,6 @@
 """How a shop stands, as people and dashboards read it: nothing here changes anything."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -99,3 +99,12 @@ async def due_for_a_probe(redis: Redis, shops: list[str]) -> list[str]:
         for shop, (breaker, until_ms) in zip(shops, states, strict=True)
         if breaker == "open" and int(until_ms or 0) <= now_ms
     ]
+
+
+async def open_breakers(redis: Redis, shops: Sequence[str]) -> list[str]:
+    """Name the shops whose circuit breaker is open at this moment."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for shop in shops:
+            _ = pipe.hget(f"refunds:shop:{shop}", "breaker")
+        found = await pipe.execute()
+    return [shop for shop, breaker in zip(shops, found, strict=True) if breaker == "open"]

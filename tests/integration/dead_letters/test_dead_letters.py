@@ -92,14 +92,6 @@ async def test_replay_queues_the_job_under_its_key_and_notes_who_and_why(redis: 
     assert {"by": "ann", "why": "order was unheld"}.items() <= entry.history[-1].items()
 
 
-async def test_a_dry_run_changes_nothing(redis: Redis, ledger: Ledger):
-    await a_dead_job(ledger, "a")
-    (letter,) = await listed(redis)
-    before = await redis.hgetall("refunds:entry:a")
-    assert (await replay(letter, LetterActs(redis), ANN, dry_run=True)).status == "would_queue"
-    assert await redis.hgetall("refunds:entry:a") == before
-
-
 async def test_a_replay_that_comes_twice_queues_the_job_once(redis: Redis, ledger: Ledger):
     await a_dead_job(ledger, "a")
     (letter,) = await listed(redis)
