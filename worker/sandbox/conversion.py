@@ -10,6 +10,8 @@ from worker.sandbox.schemas import ListOf, ObjectType, TypeOf
 _NUMERIC: Final = re.compile(r"[ \t\n\r\v\f]*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\n\r\v\f]*")
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _LARGEST_INT: Final = 2**63 - 1
+#: Extension attributes that no module of Open Source adds to.
+_NO_MEMBERS: Final = ObjectType({})
 #: What PHP calls the types of JSON's scalars.
 _TYPES: Final[dict[type, str]] = {str: "string", bool: "boolean", int: "integer", float: "double"}
 
@@ -82,6 +84,7 @@ def _object(value: Any, kind: ObjectType, path: tuple[str, ...]) -> dict[str, An
         raise masked()  # keys 0, 1, ... have no setter
     for key, inner in value.items() if isinstance(value, dict) else ():
         if key == "extension_attributes" and key not in kind.members:
+            converted(inner, _NO_MEMBERS, (*path, key))
             continue
         member = kind.member(key)
         if member is None:

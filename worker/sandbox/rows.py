@@ -59,12 +59,17 @@ class Row:
         """Give the whole row as this request sees it."""
         return {**self.doc, **self.changes}
 
-    def save(self) -> None:
-        """Write the columns, if one differs: to Magento null and 0 are alike, so a row that only "gained" 0 stays."""
+    def save(self) -> bool:
+        """Write the columns, if one differs: to Magento null and 0 are alike, so a row that only "gained" 0 stays.
+
+        Returns:
+            Whether the row was written.
+        """
         if all(_is_alike(self.doc.get(key), clean(value)) for key, value in self.changes.items()):
-            return
+            return False
         for key, value in self.changes.items():
             self.doc[key] = clean(value)
+        return True
 
 
 @dataclass
@@ -112,9 +117,10 @@ class Draft:
 
     def save(self) -> None:
         """Write all rows."""
-        for row in (self.order, *self.items.values(), self.payment, *([self.invoice] if self.invoice else [])):
+        for row in (*self.items.values(), self.payment, *([self.invoice] if self.invoice else [])):
             row.save()
-        self.order.doc["updated_at"] = now_text()
+        if self.order.save():
+            self.order.doc["updated_at"] = now_text()
         _show_shipping(self.order.doc)
         if self.histories:
             self.order.doc["status_histories"] = [*self.histories, *(self.order.doc.get("status_histories") or [])]

@@ -100,3 +100,11 @@ def test_several_missing_parameters_stand_below_a_general_message() -> None:
         "message": '"%fieldName" is required. Enter and try again.',
         "parameters": {"fieldName": "password"},
     }
+
+
+def test_unknown_extension_attributes_are_unknown_members() -> None:
+    """Contract 1.1: unknown nested keys are a masked 500; Open Source adds no attributes to these objects."""
+    given = {"creditmemo": {"order_id": 1, "extension_attributes": {}}}
+    assert arguments(given, schemas.MEMO_REFUND)["creditmemo"] == {"order_id": 1}
+    given["creditmemo"]["extension_attributes"] = {"gift_cards": 1}
+    assert refusal(given, schemas.MEMO_REFUND)[0] == 500
