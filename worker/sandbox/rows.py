@@ -176,6 +176,8 @@ def book(draft: Draft, memo: Mapping[str, Any], *, is_online: bool) -> None:
         for column, amount in _ORDER_COLUMNS.items():
             draft.order.add(prefix + column, number(memo, prefix + amount))
         draft.order.add(f"{prefix}total_{how}_refunded", number(memo, f"{prefix}grand_total"))
-        for column, amount in (("amount_refunded", "grand_total"), ("shipping_refunded", "shipping_amount")):
-            if memo.get(prefix + amount) is not None:  # unlike the order, the payment takes only what is given
-                draft.payment.add(prefix + column, number(memo, prefix + amount))
+        if memo.get(f"{prefix}shipping_amount") is not None:  # unlike the order, the payment takes only what is given
+            draft.payment.add(f"{prefix}shipping_refunded", number(memo, f"{prefix}shipping_amount"))
+    if memo.get("grand_total") is not None:
+        draft.payment.add("amount_refunded", number(memo, "grand_total"))
+    draft.payment.add("base_amount_refunded", php_round(number(memo, "base_grand_total")))
