@@ -45,6 +45,26 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
         if is_console
         else structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
     )
+    level = logging.getLevelNamesMapping()[settings.log_level.upper()]
+    _configure_standard_library(stream, level, shared, renderer)
+    structlog.configure(
+        processors=[*shared, renderer],
+        logger_factory=lambda name="": _Writer(stream, name),  # past the standard library: that costs as much again
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        cache_logger_on_first_use=False,  # cached loggers see neither a second call nor `capture_logs` in a test
+    )
+
+
+class _Writer(structlog.WriteLogger):
+    """Writes lines, and knows the name of its logger."""
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        super().__init__(stream)
+        self.name = name
+
+
+def _configure_standard_library(stream: TextIO, level: int, shared: list[Processor], renderer: Processor) -> None:
+    """What libraries log becomes lines like our own."""
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -58,19 +78,9 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.log_level.upper())
-    for name, level in QUIET.items():
-        logging.getLogger(name).setLevel(level)
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            *shared,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=False,  # cached loggers see neither a second call nor `capture_logs` in a test
-    )
+    root.setLevel(level)
+    for name, quiet_level in QUIET.items():
+        logging.getLogger(name).setLevel(quiet_level)
 
 
 def mask_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:  # noqa: ARG001  # a processor

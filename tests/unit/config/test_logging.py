@@ -6,7 +6,10 @@ from decimal import Decimal
 
 import pytest
 import structlog
+from hypothesis import given
+from hypothesis import strategies as st
 
+from config import masking
 from config.logging import configure_logging
 from config.masking import mask, mask_text
 from config.settings import Settings
@@ -104,6 +107,45 @@ def test_secrets_are_recognised_in_text(text: str):
 def test_ordinary_text_is_left_alone():
     text = "Credit memo 000000012 for order 7: 12.50 EUR at https://shop.example/rest/all/V1/order/7/refund"
     assert mask_text(text) == text
+
+
+#: Pieces of which secrets are made, and others; the foreign letters are taken for ours where case is ignored.
+PIECES = st.sampled_from(
+    [
+        *(
+            "://",
+            "user",
+            ":",
+            "@",
+            "=",
+            '"',
+            " ",
+            "Bearer ",
+            "basic ",
+            "OAuth ",
+            "token",
+            "PassWord",
+            "pa\u017f\u017fwd",
+        ),
+        *("to\u212aen", "secret", "consumer_key", "api-key", "apikey", "authorization", "authori\u017fation", "cookie"),
+        *("credentials", "dsn", "capital", "x"),
+    ]
+)
+TEXTS = st.lists(PIECES, max_size=8).map("".join)
+
+
+@given(text=TEXTS)
+def test_no_text_is_let_through_that_a_pattern_would_change(text: str):
+    expected = text
+    for pattern, replacement in masking.IN_TEXT:
+        expected = pattern.sub(replacement, expected)
+    assert mask_text(text) == expected
+
+
+@given(name=TEXTS, text=TEXTS)
+def test_a_flat_event_is_masked_as_one_that_is_not(name: str, text: str):
+    flat: dict[str, object] = {name: text, "attempt": 1, "rate": 0.5, "none": None}
+    assert {**dict(mask(flat)), "nested": []} == mask({**flat, "nested": []})  # type: ignore[call-overload]
 
 
 def test_a_bottomless_value_is_not_followed():
