@@ -2,14 +2,16 @@
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
 from worker.domain.service import Service
 
 #: No amount or quantity has more digits than this on either side of the point; more would only fill memory.
 _MAX_EXPONENT = 30
+_CONSTANTS: Final = {None: "null", True: "true", False: "false"}
+_text: Final = json.JSONEncoder().encode
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,40 +52,27 @@ def render_json(value: object) -> str:
         ValueError: A number is infinite, not a number, or absurdly long.
         TypeError: A value or key is of a type that JSON does not have.
     """
-    return "".join(_pieces(value))
+    if isinstance(value, str):
+        return _text(value)
+    if value is None or isinstance(value, bool):
+        return _CONSTANTS[value]
+    if isinstance(value, int):
+        return str(int(value))
+    if isinstance(value, dict):
+        return f"{{{','.join([f'{_name(name)}:{render_json(item)}' for name, item in value.items()])}}}"
+    if isinstance(value, list | tuple):
+        return f"[{','.join([render_json(item) for item in value])}]"
+    if isinstance(value, Decimal):
+        return _plain(value)
+    if isinstance(value, float):
+        return _plain(Decimal(repr(value)) if math.isfinite(value) else Decimal("NaN"))
+    raise TypeError(f"cannot be written as JSON: {type(value).__name__}")
 
 
-def _pieces(value: object) -> Iterator[str]:
-    match value:
-        case None | bool() | str():
-            yield json.dumps(value)
-        case int():
-            yield str(int(value))
-        case Decimal():
-            yield _plain(value)
-        case float():
-            yield _plain(Decimal(repr(value)) if math.isfinite(value) else Decimal("NaN"))
-        case dict():
-            yield from _object(value)
-        case list() | tuple():
-            yield "["
-            for position, item in enumerate(value):
-                if position:
-                    yield ","
-                yield from _pieces(item)
-            yield "]"
-        case _:
-            raise TypeError(f"cannot be written as JSON: {type(value).__name__}")
-
-
-def _object(value: dict[object, object]) -> Iterator[str]:
-    yield "{"
-    for position, (key, item) in enumerate(value.items()):
-        if not isinstance(key, str):
-            raise TypeError(f"a JSON key is a string, not {type(key).__name__}")
-        yield f"{',' if position else ''}{json.dumps(str(key))}:"
-        yield from _pieces(item)
-    yield "}"
+def _name(key: object) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"a JSON key is a string, not {type(key).__name__}")
+    return _text(str(key))
 
 
 def _plain(number: Decimal) -> str:

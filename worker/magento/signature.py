@@ -51,13 +51,18 @@ class Signer:
         ]
         if url.raw_query_string:
             parameters = _sorted_with(parameters, url.raw_query_string)
-        text = f"{method}&{escape(_without_query(url))}&{escape('&'.join(parameters))}"
+        text = f"{method}&{escape(_without_query(url))}&{_escape_pairs('&'.join(parameters))}"
         signature = base64.b64encode(hmac.digest(self._secret, text.encode(), "sha256")).decode()
         return (
             f'OAuth oauth_nonce="{nonce}", oauth_timestamp="{timestamp}", oauth_version="1.0", '
             f'oauth_signature_method="{_METHOD}", oauth_consumer_key="{self._key}", oauth_token="{self._token}", '
             f'oauth_signature="{escape(signature)}"'
         )
+
+
+def _escape_pairs(pairs: str) -> str:
+    """Percent-encode names and values that are encoded already: nothing but these three characters is left to encode."""
+    return pairs.replace("%", "%25").replace("&", "%26").replace("=", "%3D")
 
 
 def _sorted_with(parameters: list[str], query: str) -> list[str]:
