@@ -16,8 +16,7 @@ from redis.exceptions import RedisError
 
 from worker import metrics
 from worker.domain.crash_point import CrashPoint
-from worker.domain.facts import named_order
-from worker.domain.job import RefundJob
+from worker.domain.facts import order_in
 from worker.domain.lifecycle import State
 from worker.domain.money import cents
 from worker.domain.outcome import DeadLettered, Deferred, Held, Outcome, Settled, Withdrawn
@@ -94,11 +93,11 @@ def by_order(claims: Sequence[Claim]) -> list[list[Claim]]:
     return list(groups.values())
 
 
-def _order_named(claim: Claim) -> object:
+def _order_named(claim: Claim) -> int | None:
     """Guess a claim's order from its document without validating it; a wrong guess only costs time."""
     try:
-        order = named_order(RefundJob.model_construct(**claim.entry.document()))
-    except (ValueError, TypeError, AttributeError):
+        order = order_in(claim.entry.document())
+    except ValueError:
         return None
     return order if isinstance(order, int) else None
 

@@ -1,9 +1,8 @@
 """Read an answer of the shop: which row of the table fits, and so what to do next."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
-from worker.domain.answer import Answer, AnswerClass, Reading, Shape, entity_id
+from worker.domain.answer import AfterAbsence, Answer, AnswerClass, Reading, Shape, entity_id
 from worker.domain.answer_row import Row
 from worker.domain.answer_table import LOOKUPS, SENDS
 from worker.domain.message import render_message
@@ -39,11 +38,12 @@ def _read(table: Iterable[Row], service: Service | None, answer: Answer, *, onli
     row = next((row for row in table if row.fits(answer, service, online=online)), None)
     if row is None:
         return _reading(answer, AnswerClass.IN_DOUBT, "unknown_answer", "no-row")
-    reading = _reading(answer, row.kind, row.reason, row.rule)
-    return reading if online else replace(reading, after_absence=row.after_absence)
+    return _reading(answer, row.kind, row.reason, row.rule, after_absence="refuse" if online else row.after_absence)
 
 
-def _reading(answer: Answer, kind: AnswerClass, reason: str, rule: str) -> Reading:
+def _reading(
+    answer: Answer, kind: AnswerClass, reason: str, rule: str, *, after_absence: AfterAbsence = "refuse"
+) -> Reading:
     is_done = kind is AnswerClass.DONE
     return Reading(
         kind=kind,
@@ -51,7 +51,7 @@ def _reading(answer: Answer, kind: AnswerClass, reason: str, rule: str) -> Readi
         message="" if is_done else render_message(answer.text if answer.json is None else answer.json),
         rule=rule,
         memo_id=answer.memo_id if is_done else None,
-        after_absence="refuse",
+        after_absence=after_absence,
         retry_after_seconds=answer.retry_after_seconds,
     )
 

@@ -4,10 +4,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from worker.domain.lifecycle import State
 from worker.domain.limits import Hold, of_cents
+
+_NUMBERS: Final = (
+    *("fence", "sends", "accepted_ms", "updated_ms", "sent_ms", "first_ms", "cleared_ms"),
+    *("looks", "tries", "deaths", "calls", "revision"),
+)
+_TEXTS: Final = (
+    *("doc", "fingerprint", "shop", "lane", "campaign", "holder", "reason", "verdict", "message", "order"),
+    *("if_absent", "closed", "approved_by", "approved_hash", "approved_cents"),
+)
+_DOCUMENTS: Final = ("sent", "result", "confirmed")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,37 +91,20 @@ class Entry:
     @classmethod
     def read(cls, key: str, fields: Mapping[str, str]) -> "Entry":
         """Build an entry from the fields of its hash; unknown ones are left to newer versions."""
-        numbers = (
-            "fence",
-            "sends",
-            "accepted_ms",
-            "updated_ms",
-            "sent_ms",
-            "first_ms",
-            "cleared_ms",
-            "looks",
-            "tries",
-            "deaths",
-            "calls",
-        )
-        texts = ("doc", "fingerprint", "shop", "lane", "campaign", "holder", "reason", "verdict", "message", "order",
-                 "closed", "approved_by", "approved_hash", "approved_cents")  # fmt: skip
+        values: dict[str, Any] = {name: fields[name] for name in _TEXTS if name in fields}
+        values |= {name: int(float(fields[name] or 0)) for name in _NUMBERS if name in fields}
+        values |= {name: json.loads(fields[name]) for name in _DOCUMENTS if fields.get(name)}
+        if "history" in fields:
+            values["history"] = tuple(json.loads(line) for line in fields["history"].splitlines())
         return cls(
             key=key,
             state=State(fields["state"]),
             is_spent=fields.get("spent") == "1",
             look_first=fields.get("look_first") == "1",
-            if_absent=fields.get("if_absent", "resend"),
             hold=_hold(fields) if fields["state"] == State.HELD else None,
             is_limited="limited" in fields,
             money=of_cents(fields.get("money")) if "money_day" in fields else None,
-            sent=json.loads(fields.get("sent") or "{}"),
-            result=json.loads(fields.get("result") or "{}"),
-            revision=int(fields.get("revision") or 1),
-            confirmed=json.loads(fields.get("confirmed") or "{}"),
-            history=tuple(json.loads(line) for line in fields.get("history", "").splitlines()),
-            **{name: int(float(fields.get(name) or 0)) for name in numbers},  # type: ignore[arg-type]
-            **{name: fields[name] for name in texts if name in fields},  # type: ignore[arg-type]
+            **values,
         )
 
     @property

@@ -193,7 +193,7 @@ class Ledger:
             StaleFence: The claim was lost.
         """
         order = f"{claim.entry.shop}:{order_id}"
-        text = json.dumps(sent, separators=(",", ":"), default=str)
+        text = _json(sent)
         cents: str | int = "" if money is None else to_cents(money)
         args = (self._now(), claim.key, claim.token, order, number, text, int(is_cleared), cents, limits.text)
         if self.waits_for_disk:
@@ -416,5 +416,4 @@ def _check(answer: str) -> None:
             raise AssertionError(f"bug: unexpected answer {answer!r}")
 
 
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":"), default=str)
+_json: Final[Callable[[Mapping[str, Any]], str]] = json.JSONEncoder(separators=(",", ":"), default=str).encode

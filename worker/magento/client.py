@@ -6,6 +6,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp import hdrs
+from aiohttp.payload import BytesPayload
 from yarl import URL
 
 from worker.domain.answers import Answer
@@ -209,7 +210,7 @@ class Magento:
         async with self._session.request(
             method,
             URL(self._root + path, encoded=True),  # as spelled: what is signed must be what is sent
-            data=body,
+            data=None if body is None else BytesPayload(body),  # spares aiohttp the search for what bytes are
             headers=headers,
             timeout=self._timeout,
             allow_redirects=False,

@@ -61,7 +61,7 @@ class Signer:
 
 
 def _escape_pairs(pairs: str) -> str:
-    """Percent-encode names and values that are encoded already: nothing but these three characters is left to encode."""
+    """Percent-encode names and values that are encoded already: only these three characters are left to encode."""
     return pairs.replace("%", "%25").replace("&", "%26").replace("=", "%3D")
 
 
