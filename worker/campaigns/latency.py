@@ -31,9 +31,10 @@ def percentile(counts: Sequence[int], share: float) -> int | None:
 
 def labels() -> list[str]:
     """Give a label for each class."""
-    ends = [_time(end) for end in CLASSES_MS]
+    ends = [words(end) for end in CLASSES_MS]
     return [f"up to {ends[0]}", *(f"{low} to {high}" for low, high in pairwise(ends)), f"over {ends[-1]}"]
 
 
-def _time(ms: int) -> str:
+def words(ms: int) -> str:
+    """Write a latency as people do."""
     return f"{ms} ms" if ms < _SECOND_MS else f"{ms / _SECOND_MS:g} s"

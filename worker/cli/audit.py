@@ -9,6 +9,7 @@ import typer
 
 from config.settings import Settings
 from worker.audit import Audit, audit
+from worker.campaigns.report import campaign_keys
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import opened_desk, settings_for_a_command
@@ -72,7 +73,8 @@ async def _audit(settings: Settings, campaign: str | None, since: str | None) ->
     try:
         shops = {name: open_shop(shop, session).magento for name, shop in settings.shops.items()}
         async with opened_desk(settings) as desk:
-            return await audit(desk.ledger, shops, campaign=campaign, since=since)
+            keys = await campaign_keys(desk.redis, campaign) if campaign else None
+            return await audit(desk.ledger, shops, campaign=campaign, keys=keys, since=since)
     finally:
         await session.close()
 
@@ -82,7 +84,9 @@ def _show(found: Audit) -> None:
         rows = [(d.kind, d.key, d.shop, d.memo_id or "", d.detail) for d in found.differences]
         answer_table(("difference", "key", "shop", "memo", "detail"), rows)
     answer(
-        f"{found.settled} settled, {found.dead} dead, {found.open} not finished; "
+        f"{found.settled} settled, {found.dead} dead, {found.open} not finished"
+        f"{f', {found.cancelled} cancelled' if found.cancelled else ''}"
+        f"{f', {found.unchecked} of shops that are not configured here' if found.unchecked else ''}; "
         f"{found.memos} credit memos looked at; {len(found.differences)} differences"
     )
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from worker.cli import campaign_start, campaign_steer
+from worker.cli import campaign_report, campaign_start, campaign_status, campaign_steer
 
 
 def commands() -> typer.Typer:
@@ -10,6 +10,6 @@ def commands() -> typer.Typer:
     group = typer.Typer(
         help="Campaigns: many refunds from a file; see, start, stop and prove them.", no_args_is_help=True
     )
-    for module in (campaign_start, campaign_steer):
+    for module in (campaign_start, campaign_status, campaign_steer, campaign_report):
         module.register(group)
     return group
