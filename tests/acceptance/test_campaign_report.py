@@ -48,8 +48,10 @@ def jobs(stack: Stack, order_ids: Iterator[int]) -> list[dict[str, Any]]:
     """Five refunds, one full and one of them with an expected total, and two that cannot be made."""
     orders = [next(order_ids) for _ in range(5)]
     said = {"campaign": NAME, "comment": FORMULA, "reason": f"@{SCRIPT}", "metadata": {"rma": "-2+3", "x": SCRIPT}}
-    made = [{"idempotency_key": f"rma-1{index}", "order_id": order, **said, "amount": f"{index + 1}.05"}
-            for index, order in enumerate(orders)]  # fmt: skip
+    made: list[dict[str, Any]] = [
+        {"idempotency_key": f"rma-1{index}", "order_id": order, **said, "amount": f"{index + 1}.05"}
+        for index, order in enumerate(orders)
+    ]
     made[3] = {**made[3], "full": True}
     del made[3]["amount"]
     made[4]["expected_total"] = "5.05"

@@ -15,6 +15,8 @@ from worker.campaigns.feed import Feed
 from worker.campaigns.latency import CLASSES_MS
 from worker.campaigns.status import Slot, Status, read_status
 from worker.campaigns.store import Campaigns, CampaignState
+from worker.dead_letters.acts import LetterActs, Who
+from worker.dead_letters.store import DeadLetters
 from worker.domain.key import fingerprint
 from worker.domain.lifecycle import State
 from worker.intake.accept import stored
@@ -162,6 +164,18 @@ class CampaignPromises:
         await desk.ledger.replay("c", line={})
 
         assert (await desk.status()).reasons == {"qty_too_large": 2}
+
+    async def test_a_dead_letter_that_people_closed_as_refunded_is_none_any_more(self, desk: Desk):
+        await desk.to(CampaignState.RUNNING)
+        await desk.accept("a", "b", campaign="spring")
+        for key in "ab":
+            await desk.bury(await desk.claim(key))
+        letter = await DeadLetters(desk.redis).find("a")
+        assert letter is not None
+        who = Who(by="ann", why="found in the admin")
+        await LetterActs(desk.redis).close(letter, who, how="refunded", result={"memo_id": 91})
+        status = await desk.status()
+        assert (status.reasons, status.counts.jobs[State.SETTLED]) == ({"qty_too_large": 1}, 1)
 
     async def test_what_ends_is_counted_by_the_time_and_its_calls_by_their_latency(self, desk: Desk):
         await desk.to(CampaignState.RUNNING)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
-from worker.dead_letters.letter import money_asked
+from worker.domain.asked import money_asked
 from worker.domain.facts import Document
 from worker.domain.lifecycle import FINAL, State
 from worker.domain.money import cents

@@ -24,9 +24,9 @@ if key ~= '' then
     local money = redis.call('HMGET', entry, 'money', 'money_day') -- that was given back with the dead letter
     if money[1] and not money[2] then reserve(entry, tonumber(money[1]), '', tonumber(now), true) end
     redis.call('HSET', entry, 'result', ARGV[7])
+    move(entry, 'settled') -- before its reason is gone, by which its campaign counted it
     redis.call('HDEL', entry, 'sent_ms', 'looks', 'tries', 'spent', 'if_absent', 'deaths', 'strays', 'faults', 'calls',
       'first_ms', 'look_first', 'reason', 'verdict', 'message', 'cleared_ms')
-    move(entry, 'settled')
   end
 end
 local fields = found[2]
