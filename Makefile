@@ -33,7 +33,7 @@ chaos: $(READY)  ## >= 1,000 SIGKILLs over 100,000 jobs, about 45 minutes; short
 	$(BIN)/python -m tests.chaos.run --report docs/benchmarks/chaos.md
 
 bench: $(READY) $(VENV)-bench/.installed $(VENV)-bench-arq/.installed  ## measure beside the peers; parts: BENCH_ARGS="--variants bare,chunks --latency 50"
-	$(BIN)/python -m tests.bench.speed $(BENCH_ARGS)
+	$(BIN)/python -m tests.bench.run $(BENCH_ARGS)
 
 # Under the oldest Python that we support: its dependencies include those of the newer ones.
 PIP_COMPILE = CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --generate-hashes --strip-extras \

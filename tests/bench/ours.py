@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 
 from redis.asyncio import Redis
 
+from config.logging import configure_logging
 from config.queues import INTAKE_STREAM
 from config.settings import Settings
 from tests.bench.jobs import texts
@@ -15,8 +17,10 @@ from worker.ledger.connection import run_id_of
 
 
 def settings_of(env: dict[str, str]) -> Settings:
-    """Give the settings that the processes of the stand have."""
-    return Settings.from_environ({name: value for name, value in env.items() if name.startswith("REFUNDS_")})
+    """Give the settings that the processes of the stand have; what code of ours logs in this process is for nobody."""
+    settings = Settings.from_environ({name: value for name, value in env.items() if name.startswith("REFUNDS_")})
+    configure_logging(settings.model_copy(update={"log_level": "error"}))
+    return settings
 
 
 async def initialise(desk: Desk) -> None:
@@ -50,6 +54,23 @@ async def _add(redis: Redis, documents: Iterator[str]) -> None:
         for text in documents:
             _ = pipe.xadd(INTAKE_STREAM, {"job": text})
         await pipe.execute()
+
+
+def write_file(path: Path, count: int) -> Path:
+    """Write documents as JSONL; gives the path."""
+    with path.open("w") as file:
+        file.writelines(f"{text}\n" for text in texts(0, count))
+    return path
+
+
+def run_initialise(env: dict[str, str]) -> None:
+    """Make an empty Redis a ledger, from code that has no loop."""
+
+    async def run() -> None:
+        async with opened_desk(settings_of(env)) as desk:
+            await initialise(desk)
+
+    asyncio.run(run())
 
 
 def run_fill_lane(env: dict[str, str], count: int, *, lane: str, size: int = CHUNK, campaign: str = "") -> None:

@@ -4,13 +4,11 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
-_STOP_SECONDS: Final = 10.0
 
 
 def tree(root: int) -> list[int]:
@@ -116,14 +114,8 @@ class Processes:
         return "\n".join((self.folder / f"{name}.log").read_text(errors="replace").splitlines()[-25:])
 
     def stop(self) -> None:
-        """End every process: SIGTERM, and SIGKILL for its whole session where it stays."""
+        """End every process with its children, at once: what they hold is thrown away with the Redis."""
         for _, popen in self._popens:
-            if popen.poll() is None:
-                popen.terminate()
-        deadline = time.monotonic() + _STOP_SECONDS
-        for _, popen in self._popens:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                popen.wait(max(deadline - time.monotonic(), 0.1))
             _kill_session(popen)
         self._popens.clear()
 

@@ -2,7 +2,8 @@
 
 As cheap as can be, so that it is never what limits: a protocol without a framework, no checks, and no document is
 parsed before somebody asks for credit memos. `python -m tests.bench.shop` prints its port; then each line on standard
-input is a command: `reset LATENCY_SECONDS`, `stats`. The first refund after a reset prints `first MONOTONIC_SECONDS`.
+input is a command: `reset LATENCY_SECONDS`, `refuse` (every refund from now on), `stats`, `times`. The first refund
+after a reset prints `first MONOTONIC_SECONDS`.
 """
 
 import asyncio
@@ -16,7 +17,8 @@ from urllib.parse import unquote
 _LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _ORDER: Final = re.compile(rb"/order/(\d+)/refund")
 _NUMBERS: Final = re.compile(r"\[value\]=([\d,]+)")
-_HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+_HEAD: Final = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%b"
+_REFUSAL: Final = b'{"message":"The entity that was requested doesn\'t exist. Verify the entity and try again."}'
 
 
 class Shop:
@@ -38,6 +40,7 @@ class Shop:
         self.bodies: dict[int, tuple[int, bytes]] = {}
         self.posts = self.reads = self.open = self.most_open = 0
         self.times: list[float] = []
+        self.refuses = False
 
     def stats(self) -> dict[str, Any]:
         """What happened since the reset."""
@@ -46,8 +49,9 @@ class Shop:
     def refund(self, head: bytes, body: bytes) -> bytes:
         """Note one refund; gives the answer."""
         self.posts += 1
+        self.times.append(time.monotonic())
         if self.posts == 1:
-            _say(f"first {time.monotonic():.6f}")
+            _say(f"first {self.times[0]:.6f}")
         order = _ORDER.search(head)
         self.bodies[int(order[1]) if order else self.posts] = (self.posts, body)
         return b'"%d"' % self.posts
@@ -102,22 +106,25 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, head: bytes, body: bytes) -> None:
         shop = self._shop
+        status = b"200 OK"
         if head.startswith(b"GET"):
             answer = shop.search(head)
         else:
             answer = shop.refund(head, body)
+            if shop.refuses:
+                status, answer = b"404 Not Found", _REFUSAL
             shop.open += 1
             shop.most_open = max(shop.most_open, shop.open)
         if shop.latency_seconds:
-            self._loop.call_later(shop.latency_seconds, self._write, answer, body)
+            self._loop.call_later(shop.latency_seconds, self._write, status, answer, body)
         else:
-            self._write(answer, body)
+            self._write(status, answer, body)
 
-    def _write(self, answer: bytes, body: bytes) -> None:
+    def _write(self, status: bytes, answer: bytes, body: bytes) -> None:
         if body:
             self._shop.open -= 1
         if not self._transport.is_closing():
-            self._transport.write(_HEAD % (len(answer), answer))
+            self._transport.write(_HEAD % (status, len(answer), answer))
 
 
 def _say(text: str) -> None:
@@ -135,6 +142,11 @@ async def _serve() -> None:
             case ["reset", seconds]:
                 shop.reset(float(seconds))
                 _say("ok")
+            case ["refuse"]:
+                shop.refuses = True
+                _say("ok")
+            case ["times"]:
+                _say(json.dumps(shop.times))
             case ["stats"]:
                 _say(json.dumps(shop.stats()))
             case _:

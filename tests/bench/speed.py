@@ -1,23 +1,20 @@
 """Speed beside the peers: jobs a second, CPU, memory and Redis commands, in rounds that alternate.
 
-`python -m tests.bench.speed --variants bare,chunks --latency 50 --rounds 5`
+`make bench BENCH_ARGS="--variants bare,chunks --latency 50 --rounds 5"`
 """
 
-import argparse
-import signal
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Final
 
 from tests.bench.processes import cpu_seconds, peak_rss_mb
-from tests.bench.stand import Stand
+from tests.bench.stand import Stand, say
 from tests.bench.variants import VARIANTS, Variant
 
 #: How long a round shall take, in seconds, from the first refund to the last settled job.
-SECONDS: Final = 3.5
+SECONDS: Final = 2.5
 _FEWEST: Final = 200
 _MOST: Final = 60_000
 #: How long until the first refund, and how long without progress, before a run counts as failed.
@@ -110,7 +107,7 @@ class Row:
         spread: Slowest and fastest round, jobs a second.
     """
 
-    variant: Variant
+    name: str
     latency_ms: float
     rounds: int
     run: Run
@@ -120,17 +117,16 @@ class Row:
 
 def rounds(stand: Stand, variants: Sequence[Variant], *, latency_ms: float, count: int) -> list[Row]:
     """Measure `count` rounds at one latency: A B C, A B C, ..."""
+    variants = [one for one in variants if one.latencies_ms is None or latency_ms in one.latencies_ms]
     runs: dict[str, list[Run]] = {variant.name: [] for variant in variants}
     for number in range(1, count + 1):
         for variant in variants:
             jobs = _jobs(variant, latency_ms, runs[variant.name])
             run = measure(stand, variant, count=jobs, latency_ms=latency_ms)
             runs[variant.name].append(run)
-            print(
-                f"{time.strftime('%H:%M:%S')}  {latency_ms:>4.0f} ms  round {number} of {count}  {variant.name:<9}"
-                f" {jobs:>6} jobs  {run.jobs_per_second:>7.0f}/s  {run.cpu_ms:>6.3f} CPU-ms  {run.redis_ms:.3f} Redis",
-                file=sys.stderr,
-                flush=True,
+            say(
+                f"{latency_ms:>4.0f} ms  round {number} of {count}  {variant.name:<9} {jobs:>6} jobs"
+                f"  {run.jobs_per_second:>7.0f}/s  {run.cpu_ms:>6.3f} CPU-ms  {run.redis_ms:.3f} Redis"
             )
     return list(_rows(variants, runs, latency_ms))
 
@@ -148,7 +144,7 @@ def _rows(variants: Sequence[Variant], runs: dict[str, list[Run]], latency_ms: f
         rates = [run.jobs_per_second for run in own]
         shares = [run.jobs_per_second / limit.jobs_per_second for run, limit in zip(own, limits, strict=False)]
         yield Row(
-            variant=variant,
+            name=variant.name,
             latency_ms=latency_ms,
             rounds=len(own),
             run=Run(**{name.name: statistics.median(getattr(run, name.name) for run in own) for name in fields(Run)}),
@@ -164,7 +160,7 @@ def table(rows: Sequence[Row]) -> str:
         "| scripts/job | Redis commands/job | reads/job | in flight |"
     )
     lines = [
-        f"| {row.variant.title} | {row.run.jobs_per_second:,.0f} | {row.spread[0]:,.0f} to {row.spread[1]:,.0f} "
+        f"| {VARIANTS[row.name].title} | {row.run.jobs_per_second:,.0f} | {row.spread[0]:,.0f} to {row.spread[1]:,.0f} "
         f"| {'' if row.share is None else f'{row.share:.0%}'} | {row.run.cpu_ms:.3f} | {row.run.redis_ms:.3f} "
         f"| {row.run.rss_mb:.0f} | {row.run.scripts:.2f} | {row.run.commands:.1f} | {row.run.reads:.2f} "
         f"| {row.run.in_flight:.0f} |"
@@ -176,27 +172,3 @@ def table(rows: Sequence[Row]) -> str:
 def interrupt(*_: object) -> None:
     """Turn SIGTERM into what Ctrl-C does, so that everything started is ended."""
     raise KeyboardInterrupt
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Measure as the arguments say; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.speed", description=__doc__)
-    parser.add_argument("--variants", default=",".join(VARIANTS), help=f"of {', '.join(VARIANTS)}")
-    parser.add_argument("--latency", default="0,50,300", help="of the shop, ms")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--on-disk", action="store_true", help="Redis writes to the disk, not to memory")
-    given = parser.parse_args(arguments)
-    names = given.variants.split(",")
-    if unknown := set(names) - set(VARIANTS):
-        parser.error(f"unknown variants: {', '.join(sorted(unknown))}")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, interrupt)
-    with Stand.open(on_disk=given.on_disk) as stand:
-        for latency in given.latency.split(","):
-            found = rounds(stand, [VARIANTS[name] for name in names], latency_ms=float(latency), count=given.rounds)
-            print(f"\nShop latency {latency} ms\n{table(found)}\n", flush=True)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -33,6 +33,11 @@ def has_memory_disk() -> bool:
     return MEMORY_DISK.is_dir() and shutil.disk_usage(MEMORY_DISK).free >= _MEMORY_BYTES
 
 
+def say(text: str) -> None:
+    """Tell the reader how far the benchmark is."""
+    print(f"{time.strftime('%H:%M:%S')}  {text}", file=sys.stderr, flush=True)
+
+
 class Stand:
     """Redis and the shop, for many runs.
 
@@ -79,7 +84,8 @@ class Stand:
             stand.client.config_set("auto-aof-rewrite-percentage", 0)  # none in the middle of a measurement
             yield stand
 
-    def _environment(self) -> dict[str, str]:
+    def shops(self, **changes: object) -> dict[str, str]:
+        """Give the variable that names the shop, with other settings for it."""
         table = {
             "base_url": self.shop_url,
             "auth": "oauth1",
@@ -87,6 +93,9 @@ class Stand:
             "max_concurrency": 200,
             "rate_per_second": 100_000,
         }
+        return {"REFUNDS_SHOPS": json.dumps({"default": table | changes})}
+
+    def _environment(self) -> dict[str, str]:
         kept = {
             name: value
             for name, value in os.environ.items()  # noqa: TID251
@@ -96,7 +105,7 @@ class Stand:
             **kept,
             "PYTHONPATH": str(ROOT),
             "REFUNDS_REDIS_URL": self.server.url,
-            "REFUNDS_SHOPS": json.dumps({"default": table}),
+            **self.shops(),
             "REFUNDS_LOG_FORMAT": "json",
             "REFUNDS_SHUTDOWN_GRACE_SECONDS": "2",
             "BENCH_REDIS_URL": self.server.url,
@@ -107,6 +116,32 @@ class Stand:
         """Make the processes of one run."""
         return Processes(self.folder, self.env | env)
 
+    def refunds(self, *args: str) -> None:
+        """Run one command to its end.
+
+        Raises:
+            RuntimeError: It failed.
+        """
+        with self.processes() as processes:
+            processes.run("refunds", [sys.executable, "-m", "worker", *args], seconds=600)
+
+    @staticmethod
+    def wait_until(is_so: Callable[[], object], check: Callable[[], None], *, seconds: float = 60) -> None:
+        """Wait until something is so.
+
+        Args:
+            check: Raises when waiting is in vain.
+
+        Raises:
+            TimeoutError: It did not come to pass.
+        """
+        deadline = time.monotonic() + seconds
+        while not is_so():
+            check()
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not so within {seconds:.0f} s")
+            time.sleep(0.02)  # noqa: TID251 - waits for other processes
+
     # --- Redis ------------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
@@ -116,6 +151,11 @@ class Stand:
             self.client.bgrewriteaof()
             while self.client.info("persistence")["aof_rewrite_in_progress"]:
                 time.sleep(0.05)  # noqa: TID251 - another process works
+
+    def memory(self) -> int:
+        """Bytes that the server has in use for data: buffers of clients and of the append-only file are none."""
+        stats = self.client.memory_stats()
+        return int(stats["total.allocated"]) - int(stats["clients.normal"]) - int(stats["aof.buffer"])
 
     def redis_cpu_seconds(self) -> float:
         """CPU time of the server so far."""
@@ -171,6 +211,19 @@ class Stand:
         while not (line := self._line(10)).startswith("{"):
             pass
         return dict(json.loads(line))
+
+    def refuse(self) -> None:
+        """From now on the shop refuses every refund."""
+        self._tell("refuse")
+        while self._line(10) != "ok":
+            pass
+
+    def times(self) -> list[float]:
+        """When each refund since the reset came in, monotonic seconds."""
+        self._tell("times")
+        while not (line := self._line(10)).startswith("["):
+            pass
+        return list(json.loads(line))
 
     def _tell(self, line: str) -> None:
         assert self._shop.stdin

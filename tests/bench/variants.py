@@ -1,13 +1,12 @@
 """What is compared. Each variant fills a queue of its own kind, then starts its processes on it."""
 
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.bench.ours import run_fill_lane, run_fill_stream
+from tests.bench.ours import run_fill_lane, run_fill_stream, run_initialise, write_file
 from tests.bench.peers.moves import IN_FLIGHT
 from tests.bench.processes import Processes
 from tests.bench.stand import Stand
@@ -25,6 +24,8 @@ class Variant:
         title: For tables.
         fill: Puts `count` jobs in, before anything is measured.
         start: Starts the processes that are measured.
+        latencies_ms: At which it is measured; all if None.
+        environment: Of the peer, where it has one of its own.
         guess: Jobs per second that are expected at a latency in ms, for the size of the first round.
     """
 
@@ -34,6 +35,8 @@ class Variant:
     start: Callable[[Stand, Processes, int], None]
     guess: Callable[[float], float]
     is_ours: bool = False
+    latencies_ms: frozenset[float] | None = None
+    environment: str = ""
 
     def settled(self, stand: Stand) -> int:
         """How many jobs are done."""
@@ -63,17 +66,20 @@ def _nothing(_stand: Stand, _processes: Processes, _count: int) -> None:
     """The jobs are in the script."""
 
 
+def _campaign(stand: Stand, _processes: Processes, count: int) -> None:
+    run_initialise(stand.env)
+    path = write_file(stand.folder / "campaign.jsonl", count)
+    stand.refunds("campaign", "start", str(path), "--name", "bench", "--yes")
+
+
 def _worker(_stand: Stand, processes: Processes, _count: int) -> None:
     processes.start("worker", [sys.executable, "-m", "worker", "worker"])
 
 
 def _worker_and_intake(stand: Stand, processes: Processes, count: int) -> None:
     _worker(stand, processes, count)
-    deadline = time.monotonic() + 60
-    while not stand.client.zcard("refunds:workers"):  # the intake is quick: its work belongs into the measurement
-        processes.check()
-        assert time.monotonic() < deadline, "the worker did not start"
-        time.sleep(0.02)  # noqa: TID251 - waits for another process
+    # The intake is quick: were it started first, its work would not be part of the measurement.
+    stand.wait_until(lambda: stand.client.zcard("refunds:workers"), processes.check)
     processes.start("intake", [sys.executable, "-m", "worker", "intake"])
 
 
@@ -132,6 +138,15 @@ VARIANTS: Final = {
             is_ours=True,
         ),
         Variant(
+            name="campaign",
+            title="ours, `refunds campaign start` (fed by upkeep)",
+            fill=_campaign,
+            start=_worker,
+            guess=_at_once(1000, IN_FLIGHT),
+            is_ours=True,
+            latencies_ms=frozenset({50.0}),
+        ),
+        Variant(
             name="stream",
             title="ours, intake stream (express lane)",
             fill=lambda stand, _, count: run_fill_stream(stand.env, count),
@@ -158,6 +173,7 @@ VARIANTS: Final = {
             name="taskiq",
             title="taskiq, Redis stream",
             fill=_peer_fill("taskiq_app", "bench"),
+            environment="bench",
             start=_taskiq,
             guess=_at_once(1400, IN_FLIGHT),
         ),
@@ -165,6 +181,7 @@ VARIANTS: Final = {
             name="arq",
             title="arq",
             fill=_peer_fill("arq_app", "bench-arq"),
+            environment="bench-arq",
             start=_arq,
             guess=_at_once(1100, IN_FLIGHT),
         ),
@@ -172,6 +189,7 @@ VARIANTS: Final = {
             name="dramatiq",
             title="dramatiq, asyncio",
             fill=_peer_fill("dramatiq_app", "bench"),
+            environment="bench",
             start=_dramatiq,
             guess=_at_once(1200, IN_FLIGHT),
         ),

@@ -191,8 +191,7 @@ class Shop:
         return memo_services.save_comment(self.store, entity)
 
     def _creditmemo_emails(self, given: Document) -> bool:
-        self._creditmemo(given)["email_sent"] = 1
-        return True
+        return bool(self._creditmemo(given))
 
     def _transactions(self, given: Document) -> Document:
         criteria = criteria_of(given)

@@ -1,0 +1,160 @@
+"""How fast jobs come in, ledger entries included, and what they cost in memory when queued, settled or dead."""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from celery import Celery
+
+from tests.bench.jobs import texts
+from tests.bench.ours import run_fill_lane, run_initialise, write_file
+from tests.bench.stand import Stand, say
+
+#: Of the slow way only so many are measured: its rate does not depend on it.
+_APPLY_ASYNC: Final = 10_000
+_PIPELINE: Final = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """One way to enqueue.
+
+    Attributes:
+        bytes_per_job: What the Redis holds more per job.
+    """
+
+    title: str
+    jobs: int
+    jobs_per_second: float
+    bytes_per_job: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Size:
+    """What one job costs in Redis in one state, all indexes included."""
+
+    title: str
+    jobs: int
+    bytes_per_job: float
+
+
+def ways(stand: Stand, *, jobs: int = 100_000, rounds: int = 3) -> list[Way]:
+    """Measure each way in rounds that alternate."""
+    path = write_file(stand.folder / "jobs.jsonl", jobs)
+    doors: dict[str, tuple[int, Callable[[int], float]]] = {
+        "`refunds submit --lane bulk FILE`, ledger entries included": (
+            jobs,
+            lambda _: _command(stand, "submit", "--lane", "bulk", str(path)),
+        ),
+        "`refunds campaign start FILE`, ledger entries included": (
+            jobs,
+            lambda _: _command(stand, "campaign", "start", str(path), "--name", "bench", "--yes"),
+        ),
+        "`apply_async` in a loop, no ledger": (min(jobs, _APPLY_ASYNC), lambda count: _apply_async(stand, count)),
+        "raw `LPUSH`, 1,000 in a pipeline, no ledger": (jobs, lambda count: _lpush(stand, count)),
+    }
+    found: dict[str, list[Way]] = {title: [] for title in doors}
+    for number in range(1, rounds + 1):
+        for title, (count, enqueue) in doors.items():
+            stand.clear()
+            before = stand.memory()
+            rate = count / enqueue(count)
+            way = Way(title=title, jobs=count, jobs_per_second=rate, bytes_per_job=(stand.memory() - before) / count)
+            found[title].append(way)
+            say(f"enqueue  round {number} of {rounds}  {title}: {rate:,.0f}/s, {way.bytes_per_job:,.0f} bytes a job")
+    return [
+        Way(
+            title=title,
+            jobs=of[0].jobs,
+            jobs_per_second=statistics.median(way.jobs_per_second for way in of),
+            bytes_per_job=statistics.median(way.bytes_per_job for way in of),
+        )
+        for title, of in found.items()
+    ]
+
+
+def _command(stand: Stand, *words: str) -> float:
+    """Run the command as a user does; gives its seconds, start of the process included."""
+    run_initialise(stand.env)
+    began = time.monotonic()
+    stand.refunds(*words)
+    return time.monotonic() - began
+
+
+def _apply_async(stand: Stand, count: int) -> float:
+    app = Celery("bench", broker=stand.server.url, set_as_current=False)
+    task = app.task(name="bench.refund", ignore_result=True)(_job)
+    documents = list(texts(0, count))
+    began = time.monotonic()
+    for text in documents:
+        task.apply_async(args=(text,), queue="bench")
+    took = time.monotonic() - began
+    app.close()
+    return took
+
+
+def _job(text: str) -> None:
+    """Never run."""
+
+
+def _lpush(stand: Stand, count: int) -> float:
+    documents = list(texts(0, count))
+    began = time.monotonic()
+    for start in range(0, count, _PIPELINE):
+        with stand.client.pipeline(transaction=False) as pipe:
+            for text in documents[start : start + _PIPELINE]:
+                pipe.lpush("bench", text)
+            pipe.execute()
+    return time.monotonic() - began
+
+
+# --- sizes ----------------------------------------------------------------------------------------------------------
+
+
+def sizes(stand: Stand, *, jobs: int = 20_000) -> list[Size]:
+    """Measure one job in each state: the memory of the Redis with that many, less that of the empty one."""
+    stand.clear()
+    empty = stand.memory()
+    run_fill_lane(stand.env, jobs, lane="bulk")
+    queued = stand.memory() - empty
+    _work_off(stand, jobs, refuse=False)
+    settled = stand.memory() - empty
+    stand.clear()
+    empty = stand.memory()
+    run_fill_lane(stand.env, jobs, lane="bulk")
+    _work_off(stand, jobs, refuse=True)
+    dead = stand.memory() - empty
+    return [
+        Size(title=title, jobs=jobs, bytes_per_job=total / jobs)
+        for title, total in (("queued", queued), ("settled and confirmed", settled), ("dead letter", dead))
+    ]
+
+
+def _work_off(stand: Stand, jobs: int, *, refuse: bool) -> None:
+    stand.reset_shop(0)
+    if refuse:
+        stand.refuse()
+    with stand.processes() as processes:
+        processes.start("worker", [sys.executable, "-m", "worker", "worker"])
+        state = "dead" if refuse else "settled"
+
+        def is_done() -> bool:
+            done = int(stand.client.hget("refunds:counts", state) or 0)
+            return done == jobs and not stand.client.zcard("refunds:unconfirmed:default")
+
+        stand.wait_until(is_done, processes.check, seconds=300)
+
+
+def way_table(found: Sequence[Way]) -> str:
+    """Give ways as Markdown."""
+    lines = [f"| {one.title} | {one.jobs:,} | {one.jobs_per_second:,.0f} | {one.bytes_per_job:,.0f} |" for one in found]
+    return "\n".join(["| way | jobs | jobs/s | Redis bytes/job |", "|---|---:|---:|---:|", *lines])
+
+
+def size_table(found: Sequence[Size]) -> str:
+    """Give sizes as Markdown."""
+    lines = [f"| {one.title} | {one.bytes_per_job:,.0f} | {one.bytes_per_job / 1000:,.2f} GB |" for one in found]
+    return "\n".join(["| job | bytes in Redis | a million |", "|---|---:|---:|", *lines])
