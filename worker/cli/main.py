@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from typer.core import TyperGroup
 
 from config.settings import SettingsError
-from worker.cli import audit, campaign, dead, demo, doctor, explain, guards, ledger, processes, servers, show, submit
+from worker.cli import audit, campaign, dead, demo, doctor, explain, guards, held, ledger, processes, servers, show, submit
 from worker.cli.failure import Exit, Failure, Interrupted
 from worker.cli.output import remark
 from worker.domain.errors import RefundError
@@ -79,6 +79,7 @@ def make_cli() -> typer.Typer:
     audit.register(cli)
     doctor.register(cli)
     guards.register(cli)
+    held.register(cli)
     return cli
 
 

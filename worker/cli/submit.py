@@ -138,7 +138,7 @@ async def _wait(desk: Desk, receipts: Receipts, *, seconds: float) -> None:
     for key in dead:
         remark(f"  dead: {key} (refunds dead show {key})")
     for key in held:
-        remark(f"  held: {key} (refunds show {key})")
+        remark(f"  held: {key} (refunds held, refunds approve)")
     if open_ones:
         remark(f"  not finished within {seconds:g} s; they go on by themselves")
     receipts.has_failed_jobs = bool(dead or held or open_ones)

@@ -1,5 +1,6 @@
 """Limits on money: of one job, of a shop in a day, of a campaign; and what it means to be over one. Pure."""
 
+import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
@@ -89,4 +90,4 @@ def approval_objection(by: str, *, requesters: tuple[str, ...]) -> str:
 
 def _name(text: str) -> str:
     """A name as it is compared: nobody becomes another by capitals or spaces."""
-    return " ".join(text.split()).casefold()
+    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()

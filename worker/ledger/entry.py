@@ -10,7 +10,7 @@ from worker.domain.lifecycle import State
 from worker.domain.limits import Hold, of_cents
 
 _NUMBERS: Final = (
-    *("fence", "sends", "accepted_ms", "updated_ms", "sent_ms", "first_ms", "cleared_ms"),
+    *("fence", "sends", "accepted_ms", "updated_ms", "held_ms", "sent_ms", "first_ms", "cleared_ms"),
     *("looks", "tries", "deaths", "calls", "revision"),
 )
 _TEXTS: Final = (
@@ -61,6 +61,7 @@ class Entry:
     sends: int = 0
     accepted_ms: int = 0
     updated_ms: int = 0
+    held_ms: int = 0
     sent_ms: int = 0
     first_ms: int = 0
     cleared_ms: int = 0
