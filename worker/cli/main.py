@@ -9,7 +9,21 @@ from redis.exceptions import RedisError
 from typer.core import TyperGroup
 
 from config.settings import SettingsError
-from worker.cli import audit, campaign, dead, demo, doctor, explain, guards, held, ledger, processes, servers, show, submit
+from worker.cli import (
+    audit,
+    campaign,
+    dead,
+    demo,
+    doctor,
+    explain,
+    guards,
+    held,
+    ledger,
+    processes,
+    servers,
+    show,
+    submit,
+)
 from worker.cli.failure import Exit, Failure, Interrupted
 from worker.cli.output import remark
 from worker.domain.errors import RefundError
