@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from worker.sandbox.errors import masked, php_error, required, wrong_type
-from worker.sandbox.schemas import ListOf, ObjectType, TypeOf
+from worker.sandbox.schemas import ListOf, ObjectType, TypeOf, accessor
 
 _NUMERIC: Final = re.compile(r"[ \t\n\r\v\f]*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?[ \t\n\r\v\f]*")
 _TRUE: Final = frozenset({"true", "1", "yes", "on"})
 _LARGEST_INT: Final = 2**63 - 1
+#: Extension attributes that no module of Open Source adds to.
+_NO_MEMBERS: Final = ObjectType({})
 #: What PHP calls the types of JSON's scalars.
 _TYPES: Final[dict[type, str]] = {str: "string", bool: "boolean", int: "integer", float: "double"}
 
@@ -55,6 +57,8 @@ def converted(value: Any, kind: TypeOf, path: tuple[str, ...]) -> Any:  # noqa: 
     """
     if value is None:
         return None
+    if isinstance(kind, ListOf) or kind == "int[]":
+        value = _unwrapped(value)
     if isinstance(kind, ListOf):
         return _list(value, kind.item, path)
     if isinstance(kind, ObjectType):
@@ -62,6 +66,14 @@ def converted(value: Any, kind: TypeOf, path: tuple[str, ...]) -> Any:  # noqa: 
     if kind == "int[]":
         return _ints(value, path)
     return _scalar(value, kind, path)
+
+
+def _unwrapped(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """Take a list out of the `item` node that SOAP puts around it; REST takes that too."""
+    if not isinstance(value, dict) or value.get("item") is None:
+        return value
+    inner = value["item"]
+    return inner if isinstance(inner, list) else [inner]
 
 
 def _list(value: Any, item: ObjectType, path: tuple[str, ...]) -> list[dict[str, Any]] | None:  # noqa: ANN401
@@ -81,9 +93,10 @@ def _object(value: Any, kind: ObjectType, path: tuple[str, ...]) -> dict[str, An
     if isinstance(value, list) and value:
         raise masked()  # keys 0, 1, ... have no setter
     for key, inner in value.items() if isinstance(value, dict) else ():
-        if key == "extension_attributes" and key not in kind.members:
-            continue
         member = kind.member(key)
+        if member is None and accessor(key) == "ExtensionAttributes":
+            converted(inner, _NO_MEMBERS, (*path, key))
+            continue
         if member is None:
             raise masked()
         found[member[0]] = converted(inner, member[1], (*path, key))

@@ -118,6 +118,8 @@ class _Refund:
     def write(self, draft: Draft) -> str:
         """Pay, store the memo, save the order: all or nothing, but for the money."""
         memo, comment = self._memo(draft), self.args.get("comment")
+        if self.args.get("notify"):
+            memo.doc["email_sent"] = 1
         try:
             self._pay_back(draft, memo.doc)
             if comment is not None and is_blank(comment.get("comment")):

@@ -59,12 +59,17 @@ class Row:
         """Give the whole row as this request sees it."""
         return {**self.doc, **self.changes}
 
-    def save(self) -> None:
-        """Write the columns, if one differs: to Magento null and 0 are alike, so a row that only "gained" 0 stays."""
+    def save(self) -> bool:
+        """Write the columns, if one differs: to Magento null and 0 are alike, so a row that only "gained" 0 stays.
+
+        Returns:
+            Whether the row was written.
+        """
         if all(_is_alike(self.doc.get(key), clean(value)) for key, value in self.changes.items()):
-            return
+            return False
         for key, value in self.changes.items():
             self.doc[key] = clean(value)
+        return True
 
 
 @dataclass
@@ -112,9 +117,10 @@ class Draft:
 
     def save(self) -> None:
         """Write all rows."""
-        for row in (self.order, *self.items.values(), self.payment, *([self.invoice] if self.invoice else [])):
+        for row in (*self.items.values(), self.payment, *([self.invoice] if self.invoice else [])):
             row.save()
-        self.order.doc["updated_at"] = now_text()
+        if self.order.save():
+            self.order.doc["updated_at"] = now_text()
         _show_shipping(self.order.doc)
         if self.histories:
             self.order.doc["status_histories"] = [*self.histories, *(self.order.doc.get("status_histories") or [])]
@@ -170,6 +176,8 @@ def book(draft: Draft, memo: Mapping[str, Any], *, is_online: bool) -> None:
         for column, amount in _ORDER_COLUMNS.items():
             draft.order.add(prefix + column, number(memo, prefix + amount))
         draft.order.add(f"{prefix}total_{how}_refunded", number(memo, f"{prefix}grand_total"))
-        for column, amount in (("amount_refunded", "grand_total"), ("shipping_refunded", "shipping_amount")):
-            if memo.get(prefix + amount) is not None:  # unlike the order, the payment takes only what is given
-                draft.payment.add(prefix + column, number(memo, prefix + amount))
+        if memo.get(f"{prefix}shipping_amount") is not None:  # unlike the order, the payment takes only what is given
+            draft.payment.add(f"{prefix}shipping_refunded", number(memo, f"{prefix}shipping_amount"))
+    if memo.get("grand_total") is not None:
+        draft.payment.add("amount_refunded", number(memo, "grand_total"))
+    draft.payment.add("base_amount_refunded", php_round(number(memo, "base_grand_total")))

@@ -12,13 +12,9 @@ class ObjectType:
     members: "Mapping[str, TypeOf]"
 
     def member(self, key: str) -> "tuple[str, TypeOf] | None":
-        """Find a member by its name in any casing that a PHP setter would answer to."""
-        found = self.by_setter().get(key.replace("_", "").lower())
+        """Find a member by its name in snake or camel case; the casing of the accessor that results must be right."""
+        found = _accessors(self).get(accessor(key))
         return (found, self.members[found]) if found else None
-
-    def by_setter(self) -> dict[str, str]:
-        """Map the lower-case setter name to the member."""
-        return _setters(self)
 
 
 @dataclass(frozen=True)
@@ -29,13 +25,18 @@ class ListOf:
 
 
 TypeOf = str | ObjectType | ListOf
-_SETTERS: dict[int, dict[str, str]] = {}
+_ACCESSORS: dict[int, dict[str, str]] = {}
 
 
-def _setters(of: ObjectType) -> dict[str, str]:
-    found = _SETTERS.get(id(of))
+def accessor(key: str) -> str:
+    """Give the name that follows `get` and `set`: `order_id` and `orderId` are `OrderId`, `orderid` is another."""
+    return "".join(part[:1].upper() + part[1:] for part in key.split("_"))
+
+
+def _accessors(of: ObjectType) -> dict[str, str]:
+    found = _ACCESSORS.get(id(of))
     if found is None:
-        found = _SETTERS[id(of)] = {name.replace("_", "").lower(): name for name in of.members}
+        found = _ACCESSORS[id(of)] = {accessor(name): name for name in of.members}
     return found
 
 

@@ -191,7 +191,8 @@ class Shop:
         return memo_services.save_comment(self.store, entity)
 
     def _creditmemo_emails(self, given: Document) -> bool:
-        return bool(self._creditmemo(given))
+        self._creditmemo(given)["email_sent"] = 1
+        return True
 
     def _transactions(self, given: Document) -> Document:
         criteria = criteria_of(given)

@@ -26,6 +26,12 @@ class Memo:
     columns: Document = field(default_factory=dict)
 
 
+def _as_printed(number: str) -> int | float:
+    """Read a number as Magento prints it: a whole one has no fraction."""
+    value = float(number)
+    return int(value) if value.is_integer() else value
+
+
 def now_text() -> str:
     """Give the time as Magento stores it (UTC)."""
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
@@ -62,9 +68,8 @@ class Store:
         Returns:
             How many of each were taken.
         """
-        copied: dict[str, list[Document]] = json.loads(
-            json.dumps({key: list(value) for key, value in documents.items()})
-        )
+        text = json.dumps({key: list(value) for key, value in documents.items()})
+        copied: dict[str, list[Document]] = json.loads(text, parse_float=_as_printed)
         for order in copied.get("orders") or []:
             self._seed_order(order)
         for invoice in copied.get("invoices") or []:

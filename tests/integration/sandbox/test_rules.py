@@ -126,3 +126,30 @@ async def test_a_page_of_less_than_one_has_one() -> None:
             _, found = await client.call("GET", f"/rest/V1/orders?searchCriteria[pageSize]={size}")
             counts.append((len(found["items"]), found["total_count"]))
         assert counts == [(3, 3), (1, 3), (2, 3)]
+
+
+async def test_an_e_mail_to_the_customer_is_noted_on_the_memo() -> None:
+    """Recorded: `notify` sets `email_sent`, whether or not there is a comment; so does the e-mail route (1.4)."""
+    async with a_shop() as client:
+        order = next(order for order in await seeded(client, 9) if order["items"][0]["qty_ordered"] > 1)
+        line = {"order_item_id": order["items"][0]["item_id"], "qty": 1}
+        sent, memo_id = [], "0"
+        for notify in (True, False):
+            body = {"items": [line], "notify": notify, "arguments": {"shipping_amount": 0}}
+            _, memo_id = await client.call("POST", f"/rest/V1/order/{order['entity_id']}/refund", body)
+            _, memo = await client.call("GET", f"/rest/V1/creditmemo/{memo_id}")
+            sent.append(memo.get("email_sent"))
+        assert sent == [1, None]
+        assert await client.call("POST", f"/rest/V1/creditmemo/{memo_id}/emails") == (200, True)
+        _, memo = await client.call("GET", f"/rest/V1/creditmemo/{memo_id}")
+        assert memo["email_sent"] == 1
+
+
+async def test_numbers_are_printed_as_php_does() -> None:
+    """Section 2: floats without a fraction print as integers, in what is seeded and in what is made of it."""
+    async with a_shop() as client:
+        (order, *_) = await seeded(client)
+        _, memo_id = await client.call("POST", f"/rest/V1/order/{order['entity_id']}/refund", {})
+        for path in (f"creditmemo/{memo_id}", f"orders/{order['entity_id']}", "invoices/1"):
+            async with client.session.get(f"{client.shop.base_url}/rest/V1/{path}") as answer:
+                assert ".0," not in await answer.text()

@@ -100,3 +100,24 @@ def test_several_missing_parameters_stand_below_a_general_message() -> None:
         "message": '"%fieldName" is required. Enter and try again.',
         "parameters": {"fieldName": "password"},
     }
+
+
+def test_unknown_extension_attributes_are_unknown_members() -> None:
+    """Contract 1.1: unknown nested keys are a masked 500; Open Source adds no attributes to these objects."""
+    given = {"creditmemo": {"order_id": 1, "extension_attributes": {}}}
+    assert arguments(given, schemas.MEMO_REFUND)["creditmemo"] == {"order_id": 1}
+    given["creditmemo"]["extension_attributes"] = {"gift_cards": 1}
+    assert refusal(given, schemas.MEMO_REFUND)[0] == 500
+
+
+def test_the_casing_of_a_member_must_be_that_of_its_accessor() -> None:
+    """Contract 1.1: snake case or camel case; `getOrderitemid` is no method."""
+    for key in ("order_item_id", "orderItemId", "Order_Item_Id"):
+        assert arguments({"items": [{key: 1}]}, schemas.ORDER_REFUND)["items"] == [{"order_item_id": 1}]
+    for key in ("orderitemid", "ORDER_ITEM_ID", "order_itemid"):
+        assert refusal({"items": [{key: 1}]}, schemas.ORDER_REFUND)[0] == 500
+
+
+def test_a_list_may_stand_in_an_item_node() -> None:
+    for wrapped in ({"item": [{"qty": 1}]}, {"item": {"qty": 1}}):
+        assert arguments({"items": wrapped}, schemas.ORDER_REFUND)["items"] == [{"qty": 1.0}]
