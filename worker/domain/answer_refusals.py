@@ -43,7 +43,11 @@ _DOCUMENT_LINES: Final = (
 _INPUT: Final = (
     ("json", "bad_request", r"^Decoding error\."),
     ("missing", "bad_request", r'^"%fieldName" is required\. Enter and try again\.$'),
-    ("type", "bad_request", r'^(Error occurred during ".+" processing\. )*The ".*" value\'s type is invalid\. The "'),
+    (
+        "type",
+        "bad_request",
+        r'(?s)^(Error occurred during ".+" processing\. )*The ".*" value\'s type is invalid\. The "',
+    ),
     ("content-type", "bad_request", r"^(Content-Type header is (empty|invalid)\.|UTF-8 is the only supported charset)"),
     ("media-type", "bad_request", r"^Server cannot understand Content-Type HTTP header media type "),
     ("too-long", "bad_request", r"^Maximum items of type "),
