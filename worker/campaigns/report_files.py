@@ -29,6 +29,10 @@ class Report(Protocol):
         """Write what is known only at the end."""
         ...
 
+    def drop(self) -> None:
+        """Let go of what was laid aside; also after `finish`."""
+        ...
+
 
 class CsvReport:
     """One line per job, for a spreadsheet: UTF-8 with a byte order mark, by which Excel knows it."""
@@ -44,6 +48,9 @@ class CsvReport:
 
     def finish(self, about: About, figures: Figures, audit: AuditResult) -> None:
         """Nothing: a line of totals would be taken for a job."""
+
+    def drop(self) -> None:
+        """Nothing was laid aside."""
 
 
 class JsonReport:
@@ -64,13 +71,16 @@ class JsonReport:
         rest = {"campaign": campaign, "figures": figures.summary(), "audit": audit.summary(), "acts": list(about.acts)}
         self._file.write("\n],\n" + json.dumps(rest, ensure_ascii=False, default=str).removeprefix("{") + "\n")
 
+    def drop(self) -> None:
+        """Nothing was laid aside."""
+
 
 class HtmlReport:
     """One page. Its rows are laid aside until what stands above them is known."""
 
     def __init__(self, file: TextIO) -> None:
         self._file, self._coder, self._is_first = file, Coder(), True
-        self._rows = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115 - closed by finish
+        self._rows = tempfile.TemporaryFile("w+", encoding="utf-8", newline="")  # noqa: SIM115 - closed by drop
 
     def add(self, row: Row) -> None:
         """Lay one row aside."""
@@ -83,8 +93,11 @@ class HtmlReport:
         self._file.write(made.before_rows + "[")
         self._rows.seek(0)
         shutil.copyfileobj(self._rows, self._file)
-        self._rows.close()
         self._file.write("]" + made.before_words + in_script(self._coder.key()) + made.end)
+
+    def drop(self) -> None:
+        """Let go of the rows."""
+        self._rows.close()
 
 
 _KINDS: Final[dict[Format, type[CsvReport | JsonReport | HtmlReport]]] = {
@@ -118,6 +131,8 @@ class Reports:
 
     def __exit__(self, *_: object) -> None:
         """Take away what was not finished."""
+        for report in self._reports:
+            report.drop()
         for file in self._files:
             file.close()
         for path in self._paths:

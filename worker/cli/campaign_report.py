@@ -1,7 +1,6 @@
 """`refunds campaign report`: what a campaign came to, as a page to sign off, a spreadsheet, or JSON."""
 
 import asyncio
-import getpass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -19,6 +18,7 @@ from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import opened_desk, settings_for_a_command
 from worker.cli.output import answer, answer_json
+from worker.cli.people import login
 from worker.cli.progress import counting
 from worker.domain.errors import RefundError
 from worker.magento.session import open_session
@@ -66,7 +66,7 @@ def report(
     Exit code 0 when ledger and shop agree, 1 on any difference, 3 when Redis or a shop cannot be asked.
     """
     paths = _paths(name, out, form)
-    made = asyncio.run(_make(settings_for_a_command(), name, paths, by or _login(), is_audited=not no_audit))
+    made = asyncio.run(_make(settings_for_a_command(), name, paths, by or login(), is_audited=not no_audit))
     if as_json:
         files = {str(path): sha256 for path, sha256 in made.files.items()}
         answer_json({"name": name, "files": files, "figures": made.figures.summary(), "audit": made.audit.summary()})
@@ -130,10 +130,3 @@ def _print(made: Made) -> None:
         )
     for path in made.files:
         answer(str(path))
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
