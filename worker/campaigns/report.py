@@ -82,6 +82,7 @@ async def make_report(  # noqa: PLR0913 - of what, against what, where to, and w
             made_by=by,
             made_ms=now_ms,
             facts=_facts(campaign, reports.figures),
+            sha256=campaign.sha256,
             acts=[_act(record) for record in await _acts(redis, campaign.name)],
         )
         written = reports.finish(about, audit)
@@ -116,7 +117,6 @@ def _facts(campaign: Campaign, figures: Figures) -> list[tuple[str, str]]:
     facts = [
         ("State", campaign.state.value),
         ("File", campaign.file),
-        ("SHA-256 of the file", f"{campaign.sha256[:16]}…" if campaign.sha256 else ""),
         ("Started by", campaign.by),
         ("Started", _human(started)),
         ("First job accepted", _human(figures.first_ms)),

@@ -67,7 +67,13 @@ class JsonReport:
 
     def finish(self, about: About, figures: Figures, audit: AuditResult) -> None:
         """Write campaign, figures and audit after the jobs."""
-        campaign = {"name": about.name, "made_by": about.made_by, "made_ms": about.made_ms, "facts": dict(about.facts)}
+        campaign = {
+            "name": about.name,
+            "made_by": about.made_by,
+            "made_ms": about.made_ms,
+            "file_sha256": about.sha256,
+            "facts": dict(about.facts),
+        }
         rest = {"campaign": campaign, "figures": figures.summary(), "audit": audit.summary(), "acts": list(about.acts)}
         self._file.write("\n],\n" + json.dumps(rest, ensure_ascii=False, default=str).removeprefix("{") + "\n")
 

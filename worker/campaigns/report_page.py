@@ -67,6 +67,7 @@ class About:
 
     Attributes:
         facts: Name and value, as they stand below the title.
+        sha256: Of the file that the campaign was made from.
         acts: What people did with the campaign: at, act, by, why.
     """
 
@@ -74,6 +75,7 @@ class About:
     made_by: str
     made_ms: int
     facts: Sequence[tuple[str, str]] = ()
+    sha256: str = ""
     acts: Sequence[Mapping[str, str]] = ()
 
 
@@ -103,7 +105,7 @@ def page(about: About, figures: Figures, audit: AuditResult) -> Page:
         notes=_notes(figures),
         plots=plots_of(figures),
         width=WIDTH,
-        footer=f"Made {_human(about.made_ms)} UTC by {about.made_by or 'nobody named'} from the refund ledger.",
+        footer=_footer(about),
         style=_resource("report.css"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
@@ -145,6 +147,11 @@ def verdict(audit: AuditResult, figures: Figures) -> dict[str, Any]:
         sentences.insert(1, f"Of {unknown:,} jobs nobody knows yet whether money moved: a human must look at each.")
     tone = "open" if unknown or unfinished else "good"
     return {"tone": tone, "title": "Ledger and shop agree", "sentences": sentences, **found}
+
+
+def _footer(about: About) -> str:
+    made = f"Made {_human(about.made_ms)} UTC by {about.made_by or 'nobody named'} from the refund ledger."
+    return f"{made} SHA-256 of the campaign's file: {about.sha256}" if about.sha256 else made
 
 
 def _tiles(figures: Figures) -> list[dict[str, str]]:

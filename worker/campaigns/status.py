@@ -272,6 +272,10 @@ def _money_words(status: Status) -> list[str]:
 
 
 def _pace_words(status: Status) -> list[str]:
+    one = status.campaign
+    if status.is_over and one.ended_ms > one.started_ms > 0:
+        seconds = (one.ended_ms - one.started_ms) / 1000
+        return [f"took {duration(seconds)}, {status.counts.finished / seconds:,.1f} jobs/s"]
     limit = f" (at most {status.campaign.rate:g})" if status.campaign.rate else ""
     words = [f"{status.pace.rate():,.1f} jobs/s{limit}"]
     left = status.remaining_seconds

@@ -1,6 +1,7 @@
 """The status of a campaign, computed and written for a terminal."""
 # ruff: noqa: ANN401 - counts of any state
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -122,6 +123,12 @@ def test_the_status_says_jobs_money_pace_states_and_reasons():
         "qty_too_large 15", "order_not_found 5", "half within 16 ms, 95 % within 25 ms",
     ):  # fmt: skip
         assert words in said, words
+
+
+def test_of_a_campaign_that_is_over_the_whole_time_is_told():
+    known = a_status(state="done", queued=0)
+    campaign = replace(known.campaign, started_ms=NOW_MS - 100_000, ended_ms=NOW_MS)
+    assert "took 1 min 40 s, 5.0 jobs/s" in "\n".join(lines(replace(known, campaign=campaign)))
 
 
 def test_an_empty_campaign_has_a_status():
