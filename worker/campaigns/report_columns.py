@@ -6,10 +6,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final, Literal
 
+from worker.campaigns.rejected import safe_cell
 from worker.campaigns.report_row import Ending, Row
-
-#: What a spreadsheet takes for the beginning of a formula, or for one after it was trimmed.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 Kind = Literal["text", "money", "count", "time"]
 Value = str | int | Decimal | None
@@ -81,11 +79,6 @@ TONES: Final = {
 def for_spreadsheet(row: Row) -> list[str]:
     """Give the cells of a CSV line: no text of others can begin a formula."""
     return [_cell(column, column.of(row)) for column in COLUMNS]
-
-
-def safe_cell(text: str) -> str:
-    """Make a text harmless in a spreadsheet: what looks like a formula gets an apostrophe before it."""
-    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA) else text
 
 
 def for_json(row: Row) -> dict[str, Any]:
