@@ -23,7 +23,8 @@ class PreflightRefusal(Exception):
 
     Attributes:
         reason: Code, as in the dead letter.
-        rule: Number of the rule in the contract's section 8; 0 for what the producer himself expected.
+        rule: Number of the rule in the contract's section 8; 0 for what no rule there says:
+            another total than the producer expected, more tax than is left.
     """
 
     def __init__(self, reason: str, message: str, *, rule: int) -> None:

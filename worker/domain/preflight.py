@@ -23,6 +23,8 @@ from worker.domain.would_refuse import WouldRefuse
 _NOT_REFUNDABLE: Final = frozenset({"payment_review", "holded", "canceled", "closed"})
 _INVOICE_PAID: Final = 2
 _SHIPPING: Final = 16
+#: By which the tax of a memo may differ from what is left for no other reason than rounding: one cent (contract 9).
+_TAX_DRIFT: Final = Decimal("0.01")
 
 
 def check_order(job: RefundJob, order: Document) -> None:
@@ -119,6 +121,8 @@ def checked_quote(
             raise PreflightRefusal(refused.reason, f"Magento would refuse: {refused}", rule=refused.rule) from None
     if made is not None:
         _check_made(job, made)
+        if facts is not None and request.service is Service.INVOICE_REFUND:
+            _check_tax(made, facts.order)
     return made
 
 
@@ -139,6 +143,18 @@ def _check_made(job: RefundJob, made: Quote) -> None:
     if job.expected_total is not None and made.total != job.expected_total:
         message = f"{job.expected_total} was expected, Magento would refund {made.total}"
         raise PreflightRefusal("expected_total_differs", message, rule=0)
+
+
+def _check_tax(made: Quote, order: Document) -> None:
+    """Refuse more tax than the order has left: the invoice service looks at the invoice alone.
+
+    A refund of the order itself names no invoice; the one that empties the invoice then takes its whole tax, refunded
+    or not (contract 3.6, section 9: ACSD-69311).
+    """
+    left = cents(order.get("base_tax_invoiced")) - cents(order.get("base_tax_refunded"))
+    if made.tax.base > left + _TAX_DRIFT:
+        message = f"Magento would refund {made.tax.base} of tax by this invoice, the order has {left} left"
+        raise PreflightRefusal("tax_above_left", message, rule=0)
 
 
 def _shipping_tax(order: Document) -> Decimal:

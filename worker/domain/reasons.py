@@ -130,6 +130,8 @@ _INVOICE: Final = (
             f"Set `online` to false {_EDIT}, and pay the customer by other means."),
     _reason("invoice_not_refundable", _NO, "The invoice is not paid, or its payment cannot be refunded.",
             f"Have the invoice paid in Magento and replay, or name only the order {_EDIT}."),
+    _reason("tax_above_left", _NOT_SENT, "By this invoice Magento would refund tax that is refunded already.",
+            f"Name only the order, without `invoice_id`, {_EDIT}."),
     _reason("existing_creditmemo", _REFUSED, "The document names a credit memo that exists.",
             f"Take `entity_id` out of `creditmemo` {_EDIT}."),
     _reason("comments_not_accepted", _REFUSED, "Magento would not save a comment of the credit memo.",

@@ -358,3 +358,25 @@ def test_every_rule_has_its_test_and_its_row_on_the_page():
     assert sorted(int(name[10:12]) for name in names) == list(range(1, 33))
     rows = re.findall(r"^\| (\d+) \|", (ROOT / "docs" / "preflight.md").read_text(), flags=re.MULTILINE)
     assert [int(row) for row in rows] == list(range(1, 33))
+
+
+def test_an_invoice_is_not_refunded_over_more_tax_than_the_order_has_left():
+    """Contract 3.6: a refund of the order itself does not lower what Magento takes for the tax of the invoice."""
+    taxed = {"tax_invoiced": 1.65, "base_tax_invoiced": 1.65, "row_total_incl_tax": 21.65}
+    once = {"qty_refunded": 1, "amount_refunded": 10, "tax_refunded": 0.83}
+    once |= {f"base_{name}": once[name] for name in ("amount_refunded", "tax_refunded")}
+    left = {"base_total_paid": 46.65, "total_paid": 46.65, "base_tax_invoiced": 1.65, "tax_invoiced": 1.65}
+    gone = {"base_total_refunded": 10.83, "total_refunded": 10.83, "base_tax_refunded": 0.83, "tax_refunded": 0.83}
+    found = order(items=[line(11, **taxed, **once)], **left, **gone)
+    invoices = [an_invoice(tax_amount=1.65, base_tax_amount=1.65)]
+    job = {"items": [{"order_item_id": 11, "qty": 1}], "invoice_id": 3}
+    by_order: Document = {"invoice_id": None, "tax_amount": 0.83, "base_tax_amount": 0.83, "items": []}
+
+    assert "1.65 of tax by this invoice, the order has 0.82 left" in refusal(
+        0, of=found, invoices=invoices, memos=[by_order], **job
+    )
+
+    by_invoice = by_order | {"invoice_id": 3, "items": [{"order_item_id": 11, "qty": 1}]}
+    made = planned(of=found, invoices=invoices, memos=[by_invoice], **job)
+    assert made.quote is not None
+    assert made.quote.tax.base == Decimal("0.82")
