@@ -58,6 +58,14 @@ class World:
         assert not self.r.orphans
         return await self.entry()
 
+    async def cancel(self) -> None:
+        """Cancel the campaign `spring`."""
+        await self.r.redis.hset("refunds:campaign:spring", "state", "cancelled")
+
+    @property
+    def has_nonces(self) -> bool:
+        return self.r.shops["default"].has_nonces
+
     async def entry(self) -> Entry:
         found = await self.ledger.find("rma-1")
         assert found is not None
@@ -455,3 +463,44 @@ async def test_without_a_ledger_nothing_is_attempted(world: World):
 
     assert (await world.entry()).state is State.QUEUED
     assert not world.shop.calls
+
+
+class TestCancelledCampaigns:
+    """What was sent before the cancel comes to its end; nothing new is sent, and unknown is never shown as not sent."""
+
+    async def test_a_job_in_doubt_that_never_arrived_ends_cancelled_or_refunded_as_its_proof_allows(self, world: World):
+        await world.accept(campaign="spring")
+        await world.attempt("lost_before")
+        await world.cancel()
+        if world.has_nonces:  # the same send again is how its doubt ends: the shop takes one of the two
+            entry = await world.attempt("done", after_seconds=5)
+            assert (entry.state, entry.sends) == (State.SETTLED, 1)
+        else:
+            assert (await world.attempt(after_seconds=5)).state is State.IN_DOUBT
+            entry = await world.attempt(after_seconds=PROVEN_SECONDS)
+            assert (entry.state, entry.sends) == (State.CANCELLED, 1)
+            assert entry.history[-1]["outcome"] == "cancelled"
+        assert len(world.shop.memos) == (1 if world.has_nonces else 0)
+
+    async def test_a_job_in_doubt_that_did_arrive_is_settled(self, world: World):
+        await world.accept(campaign="spring")
+        await world.attempt("lost_after")
+        await world.cancel()
+        assert (await world.attempt(after_seconds=5)).state is State.SETTLED
+
+    async def test_a_job_that_may_have_been_sent_before_a_restart_is_looked_up_and_then_cancelled(self, world: World):
+        await world.accept(campaign="spring")
+        world.clock.pass_seconds(1)
+        await world.ledger.note_server("run-2")
+        await world.cancel()
+        first = await world.attempt(after_seconds=1)
+        assert first.state is State.WAITING
+        entry = await world.attempt(after_seconds=PROVEN_SECONDS)
+        assert entry.state is State.CANCELLED
+        assert world.shop.calls == []
+
+    async def test_a_job_that_was_never_sent_is_not_even_attempted(self, world: World):
+        await world.accept(campaign="spring")
+        await world.cancel()
+        entry = await world.attempt()
+        assert (entry.state, entry.fence) == (State.CANCELLED, 0)
