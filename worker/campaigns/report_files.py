@@ -130,6 +130,7 @@ class Reports:
     def __enter__(self) -> Self:
         """Begin every file, beside where it will be."""
         for kind, path in zip(self._formats, self._paths, strict=True):
+            path.parent.mkdir(parents=True, exist_ok=True)
             file = _part(path).open("w", encoding="utf-8", newline="")
             self._files.append(file)
             self._reports.append(_KINDS[kind](file))

@@ -50,7 +50,7 @@ def register(group: typer.Typer) -> None:
 def report(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The campaign.")],
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR|FILE", help="Where to; this directory if not given.", show_default=False)
+        str | None, typer.Option(metavar="DIR|FILE", help="Where to; this directory if not given.", show_default=False)
     ] = None,
     form: Annotated[
         Form, typer.Option("--format", help="html is one page that needs nothing from elsewhere.")
@@ -65,7 +65,7 @@ def report(
 
     Exit code 0 when ledger and shop agree, 1 on any difference, 3 when Redis or a shop cannot be asked.
     """
-    paths = _paths(name, out, form)
+    paths = paths_of(name, out, form)
     made = asyncio.run(_make(settings_for_a_command(), name, paths, by or login(), is_audited=not no_audit))
     if as_json:
         files = {str(path): sha256 for path, sha256 in made.files.items()}
@@ -92,24 +92,28 @@ async def _make(settings: Settings, name: str, paths: list[tuple[Format, Path]],
         await session.close()
 
 
-def _paths(name: str, out: Path | None, form: Form) -> list[tuple[Format, Path]]:
-    """Say where each file goes.
+def paths_of(name: str, out: str | None, form: Form) -> list[tuple[Format, Path]]:
+    """Say where each file goes: into a directory, which is made where it is missing, or one form into one file.
+
+    Args:
+        name: The campaign.
+        out: A directory, also a new one that is written with a slash at its end; or a file.
+        form: What is written.
 
     Raises:
         Failure: That cannot be.
     """
     formats: list[Format] = [one for one in FORMATS if form in {Form.ALL, Form(one)}]
-    if "/" in name:
+    if "/" in name or name.startswith("."):
         raise Failure(f"there is no campaign {name!r}", code=Exit.INVALID)
-    if out is not None and not out.is_dir() and not str(out).endswith("/") and form is not Form.ALL:
-        if not out.parent.is_dir():
-            raise Failure(f"there is no directory {out.parent}", code=Exit.INVALID)
-        return [(formats[0], out)]
-    folder = out or Path()
-    if folder.exists() and not folder.is_dir():
-        raise Failure(f"{folder} is a file; --format all writes three, so --out must be a directory", code=Exit.INVALID)
-    folder.mkdir(parents=True, exist_ok=True)
-    return [(one, folder / f"{name}.{one}") for one in formats]
+    place = Path(out or ".")
+    if len(formats) == 1 and out and not out.endswith("/") and not place.is_dir():
+        if not place.parent.is_dir():
+            raise Failure(f"there is no directory {place.parent}", code=Exit.INVALID)
+        return [(formats[0], place)]
+    if place.exists() and not place.is_dir():
+        raise Failure(f"{place} is a file; --out must be a directory here", code=Exit.INVALID)
+    return [(one, place / f"{name}.{one}") for one in formats]
 
 
 def _print(made: Made) -> None:

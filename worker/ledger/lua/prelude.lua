@@ -213,7 +213,7 @@ end
 -- Write the dead letter of an entry: once per death, kept until its job has settled.
 local function bury(entry, key, now, reason, verdict, message)
   local facts = redis.call('HMGET', entry, 'doc', 'shop', 'lane', 'sends', 'history', 'campaign', 'money_day',
-    'revision')
+    'revision', 'state')
   local id = letters().write('refunds:dead', { 'key', key, 'reason', reason, 'verdict', verdict,
     'message', message, 'at_ms', string.format('%d', now), 'job', facts[1] or '', 'shop', facts[2] or '',
     'lane', facts[3] or '', 'sends', facts[4] or '0', 'attempts', facts[5] or '', 'campaign', facts[6] or '',
@@ -225,7 +225,7 @@ local function bury(entry, key, now, reason, verdict, message)
     'updated_ms', string.format('%d', now))
   if facts[7] and verdict ~= 'unknown' then give_back(entry) end
   move(entry, 'dead')
-  if facts[6] then count_pace(facts[6], now) end
+  if facts[6] and facts[9] ~= 'dead' then count_pace(facts[6], now) end -- not when people edit a letter
 end
 
 -- Lay an entry aside until people approve or decline it; `over` is {reason, limit in cents, spent of it in cents}.
