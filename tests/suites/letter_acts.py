@@ -37,7 +37,7 @@ class Desk:
         await self.ledger.accept([(job, stored(job))], lane="express", message=1)
         (claim,) = await self.ledger.claim([key], worker="w", lane="express", message=1)
         if sent:
-            await self.ledger.send(claim, order_id=1, number=1, sent={"order_id": 1})
+            await self.ledger.send(claim, order_id=int(key == "k") or len(key), number=1, sent={"order_id": 1})
         await self.ledger.bury(claim, reason="max_money", verdict=verdict, message="No.", line=LINE)
         return await self.letter(key)
 
@@ -186,6 +186,13 @@ class LetterActPromises:
         assert (cleared.verdict, cleared.reason, cleared.may_hide_money) == ("not_sent", letter.reason, False)
         assert (await desk.edit(cleared, amount="2.00")).answer == "edited"
         assert (await desk.acts.replay(await desk.letter(), ANN)).answer == "replayed"
+        assert (await desk.entry()).is_spent, "or the shop would refuse the nonce of a send that is over"
+
+    async def test_a_send_that_people_ruled_out_is_not_repeated_with_its_nonce(self, desk: Desk):
+        letters = [await desk.dead(key, verdict="unknown", sent=True) for key in ("said", "not-said")]
+        for letter in letters:
+            await desk.acts.replay(letter, ANN, not_refunded=letter.key == "said")
+        assert [(await desk.entry(key)).is_spent for key in ("said", "not-said")] == [True, False]
 
     async def test_a_job_that_was_sent_stays_with_its_shop(self, desk: Desk):
         letter = await desk.dead(sent=True)

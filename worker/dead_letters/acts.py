@@ -76,7 +76,8 @@ class LetterActs:
 
         async def move(seal: Seal) -> Any:  # noqa: ANN401 - what a move answers
             line = _line(seal, "replayed", who, letter=letter.id, **more)
-            return await self._move("replay", self._now, letter.key, line, letter.id, selection, *seal.args)
+            head = (self._now, letter.key, line, letter.id, selection)
+            return await self._move("replay", *head, *seal.args, int(not_refunded))
 
         act = _act("letter.replayed", letter, who, {"state": "queued", **more})
         return _done(await self._trail.together(act, move), "replayed")

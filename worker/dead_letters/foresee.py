@@ -11,12 +11,17 @@ from typing import Final
 
 from worker.dead_letters.letter import Letter
 from worker.dead_letters.replay import objection
+from worker.domain.asked import preflight_under_a_limit
 from worker.domain.errors import RefundError
+from worker.domain.facts import Facts
 from worker.domain.job import RefundJob, parse_job
 from worker.domain.lines import PreflightRefusal
 from worker.domain.money import cents
-from worker.domain.plan import plan
+from worker.domain.plan import Plan, plan
+from worker.domain.preflight import invoice_of
 from worker.domain.problems import InvalidJob
+from worker.domain.quote import Quote, not_covered, quote
+from worker.domain.would_refuse import WouldRefuse
 from worker.ledger.entry import Entry
 from worker.ledger.ledger import Ledger
 from worker.lookups import NotFound, order_of, read_facts
@@ -116,15 +121,51 @@ async def _asked(letter: Letter, entry: Entry, job: RefundJob, shop: Shop) -> Fo
             memo_id=int(own[0]["entity_id"]),
             order=order,
         )
-    # where the shop's setting forbids a read before a call, the shop itself finds what a quote finds
-    rules = replace(shop.rules, preflight="always")
+    if twin := await _same_number(job, shop):
+        return _refused(letter, "duplicate_increment_id", f"credit memo {twin} has this number")
+    is_limited = bool(shop.limits) or entry.is_limited
+    policy = shop.rules.preflight
+    rules = replace(shop.rules, preflight=preflight_under_a_limit(job, policy)) if is_limited else shop.rules
     facts = await read_facts(
         job, shop.magento, _no_lock, order_id=order_id, preflight=rules.preflight, is_repeated=True
     )
     made = plan(job, facts, rules)
-    money = made.quote.total if made.quote else None
+    total = made.quote or await _quote_of_shop(job, made, shop, facts)
+    money = total.total if total else None
     detail = f"would refund {money}" if money is not None else "would refund; the amount only the shop knows"
-    return Foreseen(letter=letter, outlook=Outlook.WOULD_REFUND, detail=detail, money=money, order=order)
+    outlook = Outlook.WOULD_REFUND
+    if is_limited:
+        outlook, detail = Outlook.CANNOT_TELL, f"{detail}, unless a limit on money holds it for approval"
+    return Foreseen(letter=letter, outlook=outlook, detail=detail, money=money, order=order)
+
+
+async def _quote_of_shop(job: RefundJob, made: Plan, shop: Shop, facts: Facts | None) -> Quote | None:
+    """What the shop itself will make of a call that its settings let go unread; None where that is not computed here.
+
+    Raises:
+        PreflightRefusal: The shop will refuse it.
+    """
+    if facts is None and not job.is_persist:
+        facts = await read_facts(
+            job, shop.magento, _no_lock, order_id=made.order_id, preflight="always", is_repeated=True
+        )
+    if facts is None or not_covered(facts.order):
+        return None
+    try:
+        return quote(made.service, made.request.body, facts.order, invoice=invoice_of(job, facts), memos=facts.memos)
+    except WouldRefuse as refused:
+        raise PreflightRefusal(refused.reason, str(refused), rule=refused.rule) from None
+
+
+async def _same_number(job: RefundJob, shop: Shop) -> str:
+    """Find a credit memo that has the number which the document asks for; numbers are unique in a store."""
+    own = job.creditmemo or {}
+    if not own.get("increment_id") or own.get("store_id") is None:
+        return ""
+    number = str(own["increment_id"])[:50]
+    found = await shop.magento.creditmemos_by("increment_id", number)
+    same = [memo for memo in found if str(memo.get("store_id")) == str(own["store_id"])]
+    return f"{number} (id {same[0]['entity_id']})" if same else ""
 
 
 def _refused(letter: Letter, reason: str, message: str) -> Foreseen:

@@ -43,6 +43,8 @@ def _handled(shop: Shop, name: str, body: dict[str, Any], request: web.Request) 
         case "POST faults":
             shop.set_faults(Faults.checked(body))
             return shop.faults.model_dump()
+        case "POST answers":
+            return {"scripted": shop.scripts.add(body)}
         case "POST orders":
             return _seeded(shop, body)
         case "POST tokens":

@@ -15,6 +15,7 @@ from worker.sandbox.faults import Faults
 from worker.sandbox.oracle import Call, Oracle
 from worker.sandbox.order_services import Commit
 from worker.sandbox.requests import SERVICES
+from worker.sandbox.scripted import Scripts
 from worker.sandbox.search import criteria_of, found_by_key, searched
 from worker.sandbox.store import Document, Store, now_text
 
@@ -46,6 +47,7 @@ class Shop:
     latency_seconds: float = 0.0
     store: Store = field(default_factory=Store)
     oracle: Oracle = field(default_factory=Oracle)
+    scripts: Scripts = field(default_factory=Scripts)
 
     def __post_init__(self) -> None:
         """Start the random numbers."""

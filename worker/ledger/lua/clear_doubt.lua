@@ -13,5 +13,6 @@ local objection = trail_objection(ARGV[5])
 if objection then return objection end
 append_record(ARGV[6], ARGV[7])
 note(entry, ARGV[4])
+redis.call('HSET', entry, 'spent', 1) -- that send is over: the next one has a number, and a nonce, of its own
 bury(entry, key, time_ms(ARGV[1]), known[3], 'not_sent', known[4])
 return 'cleared'

@@ -3,6 +3,7 @@
 -- ARGV[4] id of the letter that is meant, or '' for whichever the key has
 -- ARGV[5] id of the selection that it is replayed for, or '': in one selection a letter is replayed once
 -- ARGV[6..8] of the audit trail: hash of the record before, record, its hash; none for tests of other moves
+-- ARGV[9] '1' when people looked, and no money moved: the send that nobody knew of counts as over, the next has a new number
 -- returns  "replayed" | "missing" | the state, when it is not dead | "closed" | "changed": the key has another letter by now
 --          "done": it was replayed in this selection before | an objection of the trail
 local key, entry = ARGV[2], entry_of(ARGV[2])
@@ -21,6 +22,7 @@ end
 note(entry, ARGV[3])
 redis.call('HDEL', entry, 'looks', 'tries', 'if_absent', 'deaths', 'strays', 'faults', 'calls', 'cleared_ms')
 redis.call('HSET', entry, 'look_first', 1)
+if ARGV[9] == '1' then redis.call('HSET', entry, 'spent', 1) end
 move(entry, 'queued')
 redis.call('ZADD', 'refunds:due', time_ms(ARGV[1]), key)
 if (ARGV[5] or '') ~= '' then redis.call('HSET', results, key, 'queued') end
