@@ -109,6 +109,7 @@ class Run:
     Attributes:
         watch: Is told how far it is.
         pause: Waits so many seconds; tests hand in their own.
+        most: Replays under way at once.
     """
 
     redis: Redis
@@ -118,6 +119,7 @@ class Run:
     pace: Pace
     watch: Watch = lambda _progress: None
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    most: int = IN_FLIGHT
     progress: Progress = field(default_factory=Progress)
     _waiting: list[Item] = field(default_factory=list)
     _under_way: dict[str, Item] = field(default_factory=dict)
@@ -194,11 +196,11 @@ class Run:
         aside: list[Item] = []
         until = time.monotonic() + RUNNER_MS / 3000
         self._next_at = max(self._next_at, time.monotonic() - 1.0)  # a pause is not made up for
-        while self._waiting and len(self._under_way) < IN_FLIGHT and self._next_at <= time.monotonic() < until:
+        while self._waiting and len(self._under_way) < self.most and self._next_at <= time.monotonic() < until:
             item = self._waiting.pop()
             if item.order in busy:
                 aside.append(item)
-                if len(aside) > IN_FLIGHT:
+                if len(aside) > self.most:
                     break
                 continue
             self._next_at += 1 / self.pace.per_second

@@ -44,7 +44,7 @@ def _reason(code: str, verdicts: frozenset[Verdict], means: str, next_step: str)
 
 _DOCUMENTS: Final = (
     _reason("invalid", _BEFORE, "The document is no valid job.",
-            "Correct the document and accept it under its key with `refunds dead edit ID --replay`, or discard it."),
+            "Correct the document and accept it under its key with `refunds dead edit ID`, or discard it."),
     _reason("key_conflict", _NOT_SENT, "Another document was accepted under this key before.",
             "If it is another refund give it a new key with `refunds dead edit ID --set idempotency_key=...`; "
             "if it is the same one discard it."),
@@ -57,7 +57,7 @@ _OURS: Final = (
             "Find the traceback of this key in the worker's log, report or mend the fault, then replay."),
     _reason("declined", _BEFORE, "It was over a limit on money, and somebody declined it.",
             "Nothing, if that was right; else raise the limit or have it approved after `refunds dead replay KEY`."),
-    _reason("outcome_unknown", _UNKNOWN, "The gateway was asked, and there is no credit memo.",
+    _reason("outcome_unknown", _BEFORE, "The gateway was asked, and there is no credit memo.",
             "Look for the payment at the gateway: if it was refunded close the letter with "
             "`refunds dead resolve KEY --refunded MEMO`, if not with `--not-refunded`, then replay."),
     _reason("attempts_exhausted", _NOT_SENT, "Every send ended without effect, as the shop's books prove.",

@@ -70,6 +70,20 @@ _REFUNDED_WHOLE = {f"{prefix}total_refunded": 89.17 for prefix in ("", "base_")}
 _NO_SHIPPING = {
     f"{prefix}shipping_{name}": 0.0 for prefix in ("", "base_") for name in ("amount", "invoiced", "incl_tax")
 }
+
+
+def both(**amounts: float) -> Document:
+    """Amounts that are the same in base and order currency."""
+    return {f"{prefix}{name}": value for name, value in amounts.items() for prefix in ("", "base_")}
+
+
+#: A line with 5.00 of tax, which is refunded already while its pieces are not.
+_TAXED_ORDER = {
+    **both(tax_amount=5.0, tax_invoiced=5.0, tax_refunded=5.0, total_refunded=5.0),
+    **both(grand_total=94.17, total_paid=94.17, total_invoiced=94.17),
+    "lines": {0: both(tax_amount=5.0, tax_invoiced=5.0)},
+}
+_TAXED_INVOICE = {**both(tax_amount=5.0, grand_total=94.17), "lines": {0: both(tax_amount=5.0)}}
 _PLAIN: Document = {"items": [line(0)]}
 _DOCUMENT = "Creditmemo Document Validation Error(s):\n"
 
@@ -118,6 +132,8 @@ CASES: tuple[Case, ...] = (
          order={"payment": {"method": "checkmo"}}),
     Case(reason="no_capture", job={"full": True, "online": True, "invoice": True}, invoice={"transaction_id": None}),
     Case(reason="invoice_not_refundable", job={"full": True, "invoice": True}, invoice={"state": 1}),
+    Case(reason="tax_above_left", job={"full": True, "invoice": True, "shipping_amount": "0"}, order=_TAXED_ORDER,
+         invoice=_TAXED_INVOICE),
     Case(reason="existing_creditmemo", job={"creditmemo": memo()},
          answers=[of_magento("We cannot register an existing credit memo.")]),
     Case(reason="comments_not_accepted", job={"creditmemo": memo()},
