@@ -146,7 +146,7 @@ class Stand:
 
     def clear(self) -> None:
         """Empty the Redis."""
-        self.client.flushall()
+        self.client.execute_command("FLUSHALL", "SYNC")  # Valkey frees in the background otherwise
         if int(self.client.info("persistence")["aof_current_size"]) > _AOF_BYTES:
             self.client.bgrewriteaof()
             while self.client.info("persistence")["aof_rewrite_in_progress"]:
