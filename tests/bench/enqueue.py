@@ -1,5 +1,6 @@
 """How fast jobs come in, ledger entries included, and what they cost in memory when queued, settled or dead."""
 
+import resource
 import statistics
 import sys
 import time
@@ -23,12 +24,14 @@ class Way:
     """One way to enqueue.
 
     Attributes:
+        cpu_us: CPU of the process that enqueues, per job, its start included.
         bytes_per_job: What the Redis holds more per job.
     """
 
     title: str
     jobs: int
     jobs_per_second: float
+    cpu_us: float
     bytes_per_job: float
 
 
@@ -61,8 +64,15 @@ def ways(stand: Stand, *, jobs: int = 100_000, rounds: int = 3) -> list[Way]:
         for title, (count, enqueue) in doors.items():
             stand.clear()
             before = stand.memory()
+            cpu = _cpu_seconds()
             rate = count / enqueue(count)
-            way = Way(title=title, jobs=count, jobs_per_second=rate, bytes_per_job=(stand.memory() - before) / count)
+            way = Way(
+                title=title,
+                jobs=count,
+                jobs_per_second=rate,
+                cpu_us=(_cpu_seconds() - cpu) * 1e6 / count,
+                bytes_per_job=(stand.memory() - before) / count,
+            )
             found[title].append(way)
             say(f"enqueue  round {number} of {rounds}  {title}: {rate:,.0f}/s, {way.bytes_per_job:,.0f} bytes a job")
     return [
@@ -70,10 +80,16 @@ def ways(stand: Stand, *, jobs: int = 100_000, rounds: int = 3) -> list[Way]:
             title=title,
             jobs=of[0].jobs,
             jobs_per_second=statistics.median(way.jobs_per_second for way in of),
+            cpu_us=statistics.median(way.cpu_us for way in of),
             bytes_per_job=statistics.median(way.bytes_per_job for way in of),
         )
         for title, of in found.items()
     ]
+
+
+def _cpu_seconds() -> float:
+    """CPU of this process and of its children that have ended."""
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
 
 
 def _command(stand: Stand, *words: str) -> float:
@@ -150,8 +166,11 @@ def _work_off(stand: Stand, jobs: int, *, refuse: bool) -> None:
 
 def way_table(found: Sequence[Way]) -> str:
     """Give ways as Markdown."""
-    lines = [f"| {one.title} | {one.jobs:,} | {one.jobs_per_second:,.0f} | {one.bytes_per_job:,.0f} |" for one in found]
-    return "\n".join(["| way | jobs | jobs/s | Redis bytes/job |", "|---|---:|---:|---:|", *lines])
+    lines = [
+        f"| {one.title} | {one.jobs:,} | {one.jobs_per_second:,.0f} | {one.cpu_us:,.0f} | {one.bytes_per_job:,.0f} |"
+        for one in found
+    ]
+    return "\n".join(["| way | jobs | jobs/s | CPU us/job | Redis bytes/job |", "|---|---:|---:|---:|---:|", *lines])
 
 
 def size_table(found: Sequence[Size]) -> str:

@@ -139,7 +139,7 @@ VARIANTS: Final = {
         ),
         Variant(
             name="campaign",
-            title="ours, `refunds campaign start` (fed by upkeep)",
+            title="ours, campaign fed by upkeep",
             fill=_campaign,
             start=_worker,
             guess=_at_once(1000, IN_FLIGHT),
