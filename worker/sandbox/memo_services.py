@@ -1,13 +1,14 @@
 """POST /V1/creditmemo/refund and POST /V1/creditmemo: the caller computes the memo, the shop believes every amount."""
 
-from typing import Any, Final
+from typing import Final
 
 from worker.domain.memo_lines import RefundRefused, counted_units
 from worker.domain.money_math import base_to_order_rate, number, php_round, price_text
 from worker.domain.order_lines import order_lines
-from worker.sandbox.documents import add_comment, as_stored, cut, is_blank
-from worker.sandbox.errors import MEMO_NOT_SAVED, not_found, php_error, refused
+from worker.sandbox.documents import cut
+from worker.sandbox.errors import MEMO_NOT_SAVED, ShopError, not_found, php_error, refused
 from worker.sandbox.gateway import pay_back
+from worker.sandbox.memo_comments import add_comments, check_comments, could_not_save
 from worker.sandbox.oracle import Call, Oracle
 from worker.sandbox.order_services import Commit
 from worker.sandbox.rows import Draft, book, clean, register_item, whole
@@ -17,7 +18,6 @@ from worker.sandbox.store import Document, Memo, Store
 _OPEN: Final = 1
 _REFUNDED: Final = 2
 _ADJUSTMENTS: Final = ("adjustment_positive", "adjustment_negative")
-_COMMENT_NEEDS: Final = {"parent_id": "Parent Creditmemo Id", "comment": "Comment"}
 
 
 def refund_memo(store: Store, oracle: Oracle, args: Document, call: Call) -> Commit:
@@ -66,26 +66,14 @@ def save_memo(store: Store, oracle: Oracle, args: Document, call: Call) -> Commi
         raise php_error()
     order = store.order(given["order_id"])
     fields = _hydrated(given, _rate_seen(given, order))
-    return lambda: _stored(store, fields, given, call, oracle)
 
+    def commit() -> Document:
+        try:
+            return _stored(store, fields, given, call, oracle)
+        except ShopError as exc:
+            raise could_not_save(exc) from exc
 
-def save_comment(store: Store, given: Document) -> Document:
-    """Store a comment on the memo that it names; the id in the URL is not used.
-
-    Raises:
-        ShopError: 400 for any reason.
-    """
-    memo = store.memos.get(given.get("parent_id") or 0)
-    if memo is None or _comment_faults(given):
-        error = refused("Could not save the creditmemo comment.")
-        error.headers = {"errorRedirectAction": "#shipping"}
-        raise error
-    return _without_date(add_comment(memo, store, given))
-
-
-def _without_date(comment: Document) -> Document:
-    """Give a comment as the call that stores it answers: the database adds the date."""
-    return {key: value for key, value in comment.items() if key != "created_at"}
+    return commit
 
 
 def _is_order_lost(given: Document) -> bool:
@@ -152,7 +140,7 @@ def _stored(store: Store, fields: Document, given: Document, call: Call, oracle:
     columns = {key: clean(cut(key, value)) for key, value in fields.items()}
     target = existing or Memo({**columns, "items": [], "comments": []})
     store.check_number({**target.doc, **columns})
-    _check_comments(store, given)
+    check_comments(store, given)
     if existing is None:
         store.add_memo(target)
     else:
@@ -163,8 +151,7 @@ def _stored(store: Store, fields: Document, given: Document, call: Call, oracle:
         if _is_kept(item, fields)
     ]
     target.doc["items"] = [*target.doc["items"], *items]
-    given_comments = given.get("comments") or []
-    comments = [_without_date(add_comment(store.memos[new["parent_id"]], store, new)) for new in given_comments]
+    comments = add_comments(store, given.get("comments") or [])
     if existing is None or fields.get("state") == _REFUNDED:
         oracle.memo_made(call, target.doc, target.columns.get("customer_note"))
     shown = {key: target.doc[key] for key in ("created_at", "updated_at", "entity_id")}
@@ -192,27 +179,6 @@ def _stored_item(store: Store, item: Document, memo_id: int) -> Document:
     kept: Document = {"base_cost": None, "base_price": None, "order_item_id": None}
     kept |= {key: clean(value) for key, value in item.items() if value is not None}
     return kept | {"entity_id": store.next_id("memo_item"), "parent_id": memo_id}
-
-
-def _check_comments(store: Store, given: Document) -> None:
-    """A comment inside a memo has no parent yet, so it is refused; one that names another memo lands there."""
-    for comment in given.get("comments") or []:
-        faults = _comment_faults(comment)
-        if faults:
-            raise refused("Cannot save comment:\n" + "\n".join(faults))
-        if comment["parent_id"] not in store.memos:
-            raise refused(MEMO_NOT_SAVED)
-        as_stored(comment["comment"])
-
-
-def _comment_faults(comment: dict[str, Any]) -> list[str]:
-    faults = []
-    for key, label in _COMMENT_NEEDS.items():
-        if comment.get(key) is None:
-            faults.append(f'"{label}" is required. Enter and try again.')
-        elif is_blank(comment[key]):
-            faults.append(f"{label} can not be empty")
-    return faults
 
 
 def memo_of(store: Store, memo_id: int) -> Memo:

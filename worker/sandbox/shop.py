@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from worker.sandbox import memo_services, order_services, schemas
+from worker.sandbox import memo_comments, memo_services, order_services, schemas
 from worker.sandbox.auth import Gatekeeper
 from worker.sandbox.columns import INVOICES, MEMOS, ORDERS, TRANSACTIONS
 from worker.sandbox.conversion import arguments
@@ -190,7 +190,7 @@ class Shop:
 
     def _creditmemo_comment(self, given: Document) -> Document:
         entity = arguments(given, schemas.COMMENT_SAVE, ("entity",))["entity"]
-        return memo_services.save_comment(self.store, entity)
+        return memo_comments.save_comment(self.store, entity)
 
     def _creditmemo_emails(self, given: Document) -> bool:
         self._creditmemo(given)["email_sent"] = 1

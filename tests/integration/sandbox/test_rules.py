@@ -153,3 +153,16 @@ async def test_numbers_are_printed_as_php_does() -> None:
         for path in (f"creditmemo/{memo_id}", f"orders/{order['entity_id']}", "invoices/1"):
             async with client.session.get(f"{client.shop.base_url}/rest/V1/{path}") as answer:
                 assert ".0," not in await answer.text()
+
+
+async def test_a_memo_that_cannot_be_stored_says_where_a_page_would_go() -> None:
+    """Section 3.8: only the repositories' routes send that header, not the refund services."""
+    async with a_shop() as client:
+        (order, *_) = await seeded(client)
+        entity = {"order_id": order["entity_id"], "store_id": 1, "increment_id": "N-1"}
+        base = f"{client.shop.base_url}/rest/V1/creditmemo"
+        assert (await client.call("POST", "/rest/V1/creditmemo", {"entity": entity}))[0] == 200
+        async with client.session.post(base, json={"entity": entity}) as answer:
+            assert (answer.status, answer.headers.get("errorRedirectAction")) == (400, "#shipping")
+        async with client.session.post(f"{base}/refund", json=a_memo(order, increment_id="N-1")) as answer:
+            assert (answer.status, answer.headers.get("errorRedirectAction")) == (400, None)
