@@ -241,10 +241,9 @@ class IndexPromises:
             await desk.ledger.settle(claim, result={"memo_id": 1}, line={})
 
         left = {name async for name in desk.redis.scan_iter("refunds:dead:*")}
-        columns = ("ids", "times", "cents", "cells", "words", "keys", "text")
-        assert left == {"refunds:dead:index", "refunds:dead:blocks", "refunds:dead:alive"} | {
-            f"refunds:dead:{column}:2" for column in columns
-        }
+        columns = ("ids", "times", "cents", "classes", "cells", "words", "keys", "text")
+        tables = ("index", "blocks", "alive", "cells", "names", "sums")
+        assert left == {f"refunds:dead:{name}" for name in tables} | {f"refunds:dead:{one}:2" for one in columns}
 
     async def test_where_too_many_kinds_of_words_come_whole_messages_are_compared(self, desk: Desk):
         await desk.die()

@@ -2,7 +2,16 @@
 
 import typer
 
-from worker.cli import dead_edit, dead_list, dead_replay, dead_resolve, dead_selection, dead_show
+from worker.cli import (
+    dead_edit,
+    dead_export,
+    dead_list,
+    dead_reindex,
+    dead_replay,
+    dead_resolve,
+    dead_selection,
+    dead_show,
+)
 
 
 def commands() -> typer.Typer:
@@ -10,6 +19,15 @@ def commands() -> typer.Typer:
     group = typer.Typer(
         help="Dead letters: list them, look at one, correct it, send jobs again, close it.", no_args_is_help=True
     )
-    for module in (dead_list, dead_show, dead_edit, dead_replay, dead_selection, dead_resolve):
+    for module in (
+        dead_list,
+        dead_show,
+        dead_edit,
+        dead_replay,
+        dead_selection,
+        dead_resolve,
+        dead_export,
+        dead_reindex,
+    ):
         module.register(group)
     return group

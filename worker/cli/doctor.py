@@ -16,6 +16,8 @@ from worker.cli.examples import examples
 from worker.cli.failure import Exit
 from worker.cli.opening import NO_LEDGER, Desk, opened_desk, settings_for_a_command
 from worker.cli.output import answer, answer_json
+from worker.dead_letters.index import Index
+from worker.dead_letters.store import DEAD_CLOSED, DEAD_STREAM, DeadLetters
 from worker.domain.errors import RefundError, Unauthorised
 from worker.magento.client import Magento
 from worker.magento.session import open_session
@@ -92,11 +94,26 @@ async def _redis(desk: Desk) -> AsyncIterator[Check]:
     mode = identity.get("mode", "")
     detail = f"id {identity.get('id')}, mode {mode}" if identity else NO_LEDGER
     yield Check("ledger", bool(identity) and (True if mode == "normal" else None), detail)
+    for stream in (DEAD_STREAM, DEAD_CLOSED):
+        yield await _letters(desk.redis, stream)
     before = time.time()
     seconds, micros = await desk.redis.time()
     off = float(seconds) + float(micros) / 1e6 - (before + time.time()) / 2
     fix = "" if abs(off) < _CLOCK_SECONDS else "; run NTP on both machines"
     yield Check("clock", abs(off) < _CLOCK_SECONDS, f"{off:+.3f} s from Redis{fix}")
+
+
+async def _letters(redis: Redis, stream: str) -> Check:
+    """See that the index of dead letters is whole; it is not for letters of an older version."""
+    index, letters = Index(redis, stream), DeadLetters(redis, stream=stream)
+    name = "closed letters" if stream == DEAD_CLOSED else "dead letters"
+    option = " --closed" if stream == DEAD_CLOSED else ""
+    if not await index.is_ready():
+        return Check(name, is_ok=None, detail=f"not all are in the index: `refunds dead reindex{option}`")
+    indexed, count = await index.count(), await letters.count()
+    if indexed != count and await index.count() != await letters.count():  # asked again: one may have come in between
+        return Check(name, is_ok=False, detail=f"{count}, but {indexed} in the index: `refunds dead reindex{option}`")
+    return Check(name, is_ok=True, detail=f"{count}, all in the index")
 
 
 async def _config(redis: Redis) -> dict[str, Any] | None:

@@ -113,7 +113,10 @@ class Letter:
             "lane": self.lane,
             "sends": self.sends,
             "money": None if self.money is None else str(self.money),
+            "revision": self.revision,
         }
+        if self.closed:
+            known["closed"] = dict(self.closed)
         if self.was_a_job:
             return known | {"job": dict(self.job), "attempts": [dict(line) for line in self.attempts]}
         return known | {"door": self.door, "raw": self.raw_text, "raw_base64": base64.b64encode(self.raw).decode()}

@@ -5,22 +5,25 @@ instead: the same answers, more slowly.
 """
 
 from array import array
-from collections.abc import AsyncIterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from heapq import nlargest, nsmallest
+from itertools import compress
 from typing import Any, Final
 
 from redis.asyncio import Redis
 
 from worker.dead_letters.filter import Filter
-from worker.dead_letters.index import UNKNOWN, Block, Index, id_number, letter_id
+from worker.dead_letters.index import KNOWN, UNKNOWN, Block, Cell, Index, id_number, letter_id
 from worker.dead_letters.letter import Letter
+from worker.dead_letters.masks import both, rows_of
 from worker.dead_letters.scan import Best, Scan, first_block
 from worker.dead_letters.store import DEAD_CLOSED, DEAD_STREAM, DeadLetters
 from worker.dead_letters.text import TextSearch
-from worker.dead_letters.totals import Group, Totals, grouped, of_cell, of_letter, value_of
+from worker.dead_letters.totals import Group, Totals, grouped, of_letter, value_of
 
 #: Blocks that are read in one round trip: few at first, because a page is often full soon; then as many as 8 MB are.
 _FIRST_BLOCKS: Final = 1
@@ -129,7 +132,7 @@ class Query:
             return
         scan = await _scan(index, wanted)
         begin = id_number(after) + 1 if after else 0
-        async for block, rows in _rows(index, scan, {"ids"}, blocks=await _blocks(index, begin)):
+        async for block, rows in Reading(index, scan, {"ids"}).rows(await _blocks(index, begin)):
             ids = [number for number in map(block.numbers("ids").__getitem__, rows) if number >= begin]
             for some in _slices(ids):
                 for letter in await letters.many([letter_id(number) for number in some]):
@@ -151,7 +154,8 @@ class Query:
         else:
             column = {Sort.AMOUNT: "cents", Sort.KEY: "keys"}[order.by]
             best = Best(limit, is_reverse=order.is_reverse, after=place)
-            async for block, rows in _rows(index, scan, {"ids", column}, blocks=await _blocks(index)):
+            classes = best.classes if order.by is Sort.AMOUNT else None
+            async for block, rows in Reading(index, scan, {"ids", column}, classes).rows(await _blocks(index)):
                 values: Sequence[Any] = block.lines("keys") if column == "keys" else block.numbers("cents")
                 best.add(values, block.numbers("ids"), rows)
             numbers = [number for _, number in best.found]
@@ -164,8 +168,12 @@ class Query:
             found = [one async for one in self._letters(wanted).read() if wanted.fits(one)]
             return grouped((value_of(one, by), one.shop, of_letter(one)) for one in found)
         scan = await _scan(index, wanted)
-        sums = {cell.number: of_cell(cell) for cell in scan.cells} if scan.is_of_cells else await _sums(index, scan)
-        return grouped((value_of(cell, by), cell.shop, sums[cell.number]) for cell in scan.cells if cell.number in sums)
+        summed = scan.summed
+        rest = scan.without(summed)
+        sums = await _sums(index, rest) if rest.cells else {}
+        parts: list[tuple[str, str, Totals | Cell]] = [(value_of(cell, by), cell.shop, cell) for cell in summed]
+        parts += [(value_of(cell, by), cell.shop, sums[cell.number]) for cell in rest.cells if cell.number in sums]
+        return grouped(parts)
 
     async def _page_by_reading(self, wanted: Filter, order: Order, limit: int) -> list[Letter]:
         place = order.place()
@@ -189,34 +197,56 @@ async def _blocks(index: Index, begin: int = 0) -> list[int]:
     return [block for block, _ in blocks[first_block(blocks, begin >> 22) :]]
 
 
-async def _rows(
-    index: Index, scan: Scan, columns: set[str], *, blocks: Sequence[int]
-) -> AsyncIterator[tuple[Block, list[int]]]:
-    """Go through blocks; gives each with its rows that fit."""
-    at, size = 0, _FIRST_BLOCKS
-    while at < len(blocks) and scan.cells:
-        some = blocks[at : at + size]
-        at, size = at + size, min(2 * size, _MOST_BLOCKS)
-        found = await index.read(some, scan.columns | columns)
-        marked = await _with_text(index, scan, found)
-        for block in found:
-            yield block, scan.rows(block, marked.get(block.number, set()))
+@dataclass(frozen=True)
+class Reading:
+    """Reads the blocks of an index, and of each only what is needed.
 
+    Attributes:
+        index: The index.
+        scan: What is looked for.
+        columns: What is wanted of the rows that are found.
+        classes: Tells, before each round trip, which classes of amounts still matter.
+    """
 
-async def _with_text(index: Index, scan: Scan, blocks: Sequence[Block]) -> dict[int, set[int]]:
-    """Rows that have the text in what is variable, by block."""
-    search = scan.text
-    if search is None:
-        return {}
-    near = await index.with_text([block.number for block in blocks], search.text)
-    if search.spanning:
-        near |= {block.number for block in blocks if not search.spanning.keys().isdisjoint(block.numbers("words"))}
-    looked = [block.number for block in blocks if block.number in near]
-    words = {block.number: block.numbers("words") for block in blocks}
-    return {
-        block.number: search.rows(words[block.number], block.lines("keys"), block.lines("text"))
-        for block in await index.read(looked, ["keys", "text"])
-    }
+    index: Index
+    scan: Scan
+    columns: set[str]
+    classes: Callable[[], frozenset[int]] | None = None
+
+    async def rows(self, blocks: Sequence[int]) -> AsyncIterator[tuple[Block, list[int]]]:
+        """Go through blocks; gives those that have rows that fit, with these, oldest first."""
+        async for block, mask in self.masks(blocks):
+            yield block, rows_of(mask)
+
+    async def masks(self, blocks: Sequence[int]) -> AsyncIterator[tuple[Block, bytes]]:
+        """Go through blocks; gives those that have rows that fit, with the mask of these."""
+        at, size, scan = 0, _FIRST_BLOCKS, self.scan
+        while at < len(blocks) and scan.cells:
+            some = blocks[at : at + size]
+            at, size = at + size, min(2 * size, _MOST_BLOCKS)
+            classes = () if self.classes is None else (self.classes(),)
+            found = await self.index.read(some, ["classes", "cells"])
+            masks = {block.number: scan.first_look(block, *classes) for block in found}
+            left = [block.number for block in found if 1 in masks[block.number]]
+            with_text = await self._with_text(left)
+            for block in await self.index.read(left, scan.columns | self.columns):
+                mask = scan.second_look(block, masks[block.number], with_text.get(block.number, ()))
+                mask = mask[: block.length]
+                if 1 in mask:
+                    yield block, mask
+
+    async def _with_text(self, blocks: Sequence[int]) -> dict[int, set[int]]:
+        """Rows that have the text in what is variable, by block."""
+        search = self.scan.text
+        if search is None:
+            return {}
+        texts = search.looked_for
+        near = await self.index.with_text(blocks, texts) if texts else set(blocks)
+        looked = [block for block in blocks if block in near]
+        return {
+            block.number: search.rows(block.numbers("words"), block.columns["keys"], block.columns["text"])
+            for block in await self.index.read(looked, ["words", "keys", "text"])
+        }
 
 
 async def _page_by_time(
@@ -225,7 +255,7 @@ async def _page_by_time(
     begin = 0 if place is None or is_reverse else place[1] + 1
     blocks = await _blocks(index, begin)
     numbers: list[int] = []
-    async for block, rows in _rows(index, scan, {"ids"}, blocks=blocks[::-1] if is_reverse else blocks):
+    async for block, rows in Reading(index, scan, {"ids"}).rows(blocks[::-1] if is_reverse else blocks):
         ids: array[int] = block.numbers("ids")
         found = [ids[row] for row in (reversed(rows) if is_reverse else rows)]
         if place is not None:
@@ -238,20 +268,20 @@ async def _page_by_time(
 
 async def _sums(index: Index, scan: Scan) -> dict[int, Totals]:
     """Add up the rows that fit, per cell."""
-    counts: dict[int, int] = {}
-    known: dict[int, int] = {}
-    cents: dict[int, int] = {}
-    async for block, rows in _rows(index, scan, set(), blocks=await _blocks(index)):
+    letters: Counter[int] = Counter()
+    known: Counter[int] = Counter()
+    cents: dict[int, int] = defaultdict(int)
+    async for block, mask in Reading(index, scan, {"classes", "cells", "cents"}).masks(await _blocks(index)):
         cells, amounts = block.numbers("cells"), block.numbers("cents")
-        for row in rows:
-            cell, amount = cells[row], amounts[row]
-            counts[cell] = counts.get(cell, 0) + 1
-            if amount != UNKNOWN:
-                known[cell] = known.get(cell, 0) + 1
-                cents[cell] = cents.get(cell, 0) + amount
-    return {
-        cell: Totals(count=count, known=known.get(cell, 0), cents=cents.get(cell, 0)) for cell, count in counts.items()
-    }
+        says = mask if scan.low is not None else both(mask, block.columns["classes"].translate(KNOWN))
+        some = list(compress(cells, says))
+        known.update(some)
+        if says is not mask:
+            letters.update(compress(cells, mask))
+        for cell, amount in zip(some, compress(amounts, says), strict=True):
+            cents[cell] += amount
+    letters = letters or known  # where the amount decides, all that fit say it
+    return {cell: Totals(letters=count, known=known[cell], cents=cents[cell]) for cell, count in letters.items()}
 
 
 def _stream(wanted: Filter) -> str:

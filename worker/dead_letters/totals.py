@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Self
+from functools import cache
+from typing import Final
 
 from worker.dead_letters.filter import NONE
 from worker.dead_letters.index import Cell
 from worker.dead_letters.letter import Letter
 
-_EPOCH = dt.date(1970, 1, 1)
+_EPOCH: Final = dt.date(1970, 1, 1)
 
 
 class Group(StrEnum):
@@ -30,12 +31,12 @@ class Totals:
     """What letters add up to.
 
     Attributes:
-        count: How many letters.
+        letters: How many there are.
         known: How many of them say what they ask for; of the others only the shop knows.
         cents: What those ask for together, in cents of the base currency.
     """
 
-    count: int = 0
+    letters: int = 0
     known: int = 0
     cents: int = 0
 
@@ -47,35 +48,43 @@ class Totals:
     @property
     def unknown(self) -> int:
         """How many do not say it."""
-        return self.count - self.known
-
-    def __add__(self, other: Self) -> "Totals":
-        """Both together."""
-        return Totals(count=self.count + other.count, known=self.known + other.known, cents=self.cents + other.cents)
-
-
-def of_cell(cell: Cell) -> Totals:
-    """What the letters of a cell add up to."""
-    return Totals(count=cell.count, known=cell.known, cents=cell.cents)
+        return self.letters - self.known
 
 
 def of_letter(letter: Letter) -> Totals:
     """What one letter adds."""
     money = letter.money
-    return Totals(count=1, known=int(money is not None), cents=int((money or 0) * 100))
+    return Totals(letters=1, known=int(money is not None), cents=int((money or 0) * 100))
 
 
 def value_of(one: Cell | Letter, by: Group) -> str:
     """In which group a cell or letter is; `-` is none."""
     if by is Group.DAY:
-        days = one.day if isinstance(one, Cell) else one.at_ms // 86_400_000
-        return (_EPOCH + dt.timedelta(days=days)).isoformat()
+        return _date(int(one.day) if isinstance(one, Cell) else one.at_ms // 86_400_000)
     return str(getattr(one, by.value)) or NONE
 
 
-def grouped(parts: Iterable[tuple[str, str, Totals]]) -> dict[tuple[str, str], Totals]:
+def grouped(parts: Iterable[tuple[str, str, Totals | Cell]]) -> dict[tuple[str, str], Totals]:
     """Add up (group, shop, totals). Shops stay apart, because each has its own base currency."""
-    found: dict[tuple[str, str], Totals] = {}
-    for value, shop, totals in parts:
-        found[value, shop] = found.get((value, shop), Totals()) + totals
-    return dict(sorted(found.items()))
+    sums: dict[tuple[str, str], list[int]] = {}
+    for value, shop, more in parts:
+        found = sums.setdefault((value, shop), [0, 0, 0])
+        found[0] += more.letters
+        found[1] += more.known
+        found[2] += more.cents
+    return {
+        group: Totals(letters=count, known=known, cents=cents) for group, (count, known, cents) in sorted(sums.items())
+    }
+
+
+def added(sums: Iterable[Totals]) -> Totals:
+    """All together; of several shops, only the number of letters means something."""
+    letters = known = cents = 0
+    for one in sums:
+        letters, known, cents = letters + one.letters, known + one.known, cents + one.cents
+    return Totals(letters=letters, known=known, cents=cents)
+
+
+@cache
+def _date(days: int) -> str:
+    return (_EPOCH + dt.timedelta(days=days)).isoformat()

@@ -19,6 +19,11 @@ DISK_TIMEOUT_MS: Final = 5000
 _WAITING_FOR_DISK: Final = 16
 
 
+def shared_lua() -> str:
+    """What is put before every move."""
+    return TRAIL_LUA + "".join((_FOLDER / f"{name}.lua").read_text() for name in _SHARED)
+
+
 class Moves:
     """Every move as a callable: `await moves("settle", now, key, ...)`. Those of one turn travel together."""
 
@@ -26,7 +31,7 @@ class Moves:
         self._redis = redis
         self._pipe = Pipe(redis)
         self._to_disk = Pipe(redis, wait_for_disk_ms=DISK_TIMEOUT_MS, most_under_way=_WAITING_FOR_DISK)
-        shared = TRAIL_LUA + "".join((_FOLDER / f"{name}.lua").read_text() for name in _SHARED)
+        shared = shared_lua()
         names = [path.name.removesuffix(".lua") for path in _FOLDER.iterdir() if path.name.endswith(".lua")]
         sources = {name: shared + (_FOLDER / f"{name}.lua").read_text() for name in names if name not in _SHARED}
         self._scripts = {name: (hashlib.sha1(text.encode()).hexdigest(), text) for name, text in sources.items()}  # noqa: S324 - how Redis names scripts

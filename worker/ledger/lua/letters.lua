@@ -6,10 +6,12 @@
 --   <stream>:blocks        zset    block -> ms in the id of its first letter
 --   <stream>:alive         hash    block -> letters of it that still exist
 --   <stream>:<column>:<block>  string  a column of up to ROWS letters, oldest first, little-endian:
---        ids (8 bytes: ms * 2^22 + sequence), times (8: ms), cents (8: -2^63 unknown, the next the letter is gone), cells (4), words (4),
+--        ids (8 bytes: ms * 2^22 + sequence), times (8: ms), cents (8: -2^63 unknown), classes (1: of the cents, see class_of; 0 unknown, 255 the letter has gone),
+--        cells (4), words (4),
 --        keys, text (lines; text: order id, order number and what is variable in Magento's words, between \31)
 --   <stream>:cells         hash    reason, verdict, shop, campaign, service, day since 1970 between \31 -> number of the cell
---   <stream>:sums          hash    "<cell> name", and "<cell> count", "<cell> known" (letters of known amount), "<cell> cents"
+--   <stream>:names         string  the same names, a line each: that of cell 0 first
+--   <stream>:sums          string  of each cell 3 numbers of 8 bytes, big-endian: letters, letters of known amount, their cents
 --   <stream>:words         hash    Magento's words without what is variable in them -> number; <stream>:templates is the reverse,
 --   <stream>:uses          hash    number -> letters with these words
 -- Nothing here is ever trimmed; a block goes when its last letter has gone.
@@ -17,8 +19,8 @@ local function letters()
   local VERSION = '1'
   local ROWS = 4096 -- letters in a block: columns of 32 KB
   local TEMPLATES = 5000 -- kinds of words that are kept apart; where more come, whole messages count as variable
-  local COLUMNS = { 'ids', 'times', 'cents', 'cells', 'words', 'keys', 'text' }
-  local UNKNOWN, GONE = string.rep('\0', 7) .. '\128', '\1' .. string.rep('\0', 6) .. '\128'
+  local COLUMNS = { 'ids', 'times', 'cents', 'classes', 'cells', 'words', 'keys', 'text' }
+  local UNKNOWN, GONE = string.rep('\0', 7) .. '\128', '\255' -- in the columns cents and classes
 
   local function packed(number, bytes)
     local out = {}
@@ -38,6 +40,16 @@ local function letters()
   -- Cents may be negative; they have 47 bits at most.
   local function unpacked_cents(text)
     return unpacked(string.sub(text, 1, 6)) - (string.byte(text, 8) >= 128 and 2 ^ 48 or 0)
+  end
+
+  -- The class of an amount in one byte: the larger, the higher; eighteen from 10 to 100. worker/dead_letters/index.py has it too.
+  local function class_of(cents)
+    if not cents then return 0 end
+    if cents < 0 then return 1 end
+    local digits = string.format('%.0f', cents)
+    if #digits <= 2 then return 2 end
+    local lead = #digits > 15 and 99 or tonumber(string.sub(digits, 1, 2))
+    return 3 + math.min(#digits - 3, 12) * 18 + math.floor((lead - 10) / 5)
   end
 
   local function packed_id(ms, sequence) return packed((ms % 4) * 2 ^ 22 + sequence, 3) .. packed(math.floor(ms / 4), 5) end
@@ -125,7 +137,7 @@ local function letters()
   local function number_of(stream, kind, name)
     local number = redis.call('HGET', stream .. ':' .. kind, name)
     if number then return number, false end
-    number = redis.call('HINCRBY', stream .. ':index', kind, 1)
+    number = redis.call('HINCRBY', stream .. ':index', kind, 1) - 1
     redis.call('HSET', stream .. ':' .. kind, name, number)
     return number, true
   end
@@ -153,12 +165,9 @@ local function letters()
   end
 
   local function count_cell(stream, cell, by, cents)
-    local sums = stream .. ':sums'
-    if cents then
-      redis.call('HINCRBY', sums, cell .. ' known', by)
-      redis.call('HINCRBY', sums, cell .. ' cents', string.format('%.0f', by * cents))
-    end
-    return redis.call('HINCRBY', sums, cell .. ' count', by)
+    local more = (cents or 0) ~= 0 and string.format('%.0f', by * cents) or 0
+    redis.call('BITFIELD', stream .. ':sums', 'INCRBY', 'i64', '#' .. 3 * cell, by, 'INCRBY', 'i64', '#' .. 3 * cell + 1,
+      cents and by or 0, 'INCRBY', 'i64', '#' .. 3 * cell + 2, more)
   end
 
   -- Put a letter at the end of the index.
@@ -170,7 +179,7 @@ local function letters()
     local name = table.concat({ letter.reason or '', letter.verdict or '', letter.shop or '', letter.campaign or '',
       letter.service or service_of(job, letter.attempts), math.floor(at_ms / 86400000) }, '\31')
     local cell, is_new = number_of(stream, 'cells', name)
-    if is_new then redis.call('HSET', stream .. ':sums', cell .. ' name', name) end
+    if is_new then redis.call('APPEND', stream .. ':names', name .. '\n') end
     count_cell(stream, cell, 1, cents)
     local template, values = words_of(letter.message or '')
     if redis.call('HLEN', stream .. ':words') >= TEMPLATES and redis.call('HEXISTS', stream .. ':words', template) == 0 then
@@ -182,7 +191,8 @@ local function letters()
     local block = next_block(stream, ms)
     table.insert(values, 1, word_of(job.order_id))
     table.insert(values, 2, word_of(job.order_number))
-    local parts = { packed_id(ms, sequence), packed(at_ms, 8), cents and packed(cents, 8) or UNKNOWN, packed(cell, 4),
+    local parts = { packed_id(ms, sequence), packed(at_ms, 8), cents and packed(cents, 8) or UNKNOWN,
+      string.char(class_of(cents)), packed(cell, 4),
       packed(words, 4), string.gsub(letter.key or '', '%c', ' ') .. '\n', table.concat(values, '\31') .. '\n' }
     for i, column in ipairs(COLUMNS) do redis.call('APPEND', stream .. ':' .. column .. ':' .. block, parts[i]) end
     redis.call('HINCRBY', stream .. ':alive', block, 1)
@@ -216,11 +226,6 @@ local function letters()
     end
   end
 
-  local function forget_cell(stream, cell)
-    redis.call('HDEL', stream .. ':cells', redis.call('HGET', stream .. ':sums', cell .. ' name'))
-    redis.call('HDEL', stream .. ':sums', cell .. ' name', cell .. ' count', cell .. ' known', cell .. ' cents')
-  end
-
   local function forget_words(stream, words)
     redis.call('HDEL', stream .. ':words', redis.call('HGET', stream .. ':templates', words))
     redis.call('HDEL', stream .. ':templates', words)
@@ -234,11 +239,11 @@ local function letters()
     local function number(column, bytes)
       return redis.call('GETRANGE', stream .. ':' .. column .. ':' .. block, row * bytes, row * bytes + bytes - 1)
     end
+    if number('classes', 1) == GONE then return end
     local cents = number('cents', 8)
-    if cents == GONE then return end
-    local cell, words = string.format('%d', unpacked(number('cells', 4))), string.format('%d', unpacked(number('words', 4)))
-    redis.call('SETRANGE', stream .. ':cents:' .. block, row * 8, GONE)
-    if count_cell(stream, cell, -1, cents ~= UNKNOWN and unpacked_cents(cents) or nil) == 0 then forget_cell(stream, cell) end
+    local cell, words = unpacked(number('cells', 4)), string.format('%d', unpacked(number('words', 4)))
+    redis.call('SETRANGE', stream .. ':classes:' .. block, row, GONE)
+    count_cell(stream, cell, -1, cents ~= UNKNOWN and unpacked_cents(cents) or nil)
     if redis.call('HINCRBY', stream .. ':uses', words, -1) == 0 then forget_words(stream, words) end
     local is_current = redis.call('HGET', stream .. ':index', 'block') == block
     if redis.call('HINCRBY', stream .. ':alive', block, -1) == 0 and not is_current then drop_block(stream, block) end
@@ -288,7 +293,7 @@ local function letters()
   -- Begin to build the index anew.
   function self.begin(stream)
     for _, block in ipairs(redis.call('ZRANGE', stream .. ':blocks', 0, -1)) do drop_block(stream, block) end
-    for _, part in ipairs({ 'index', 'blocks', 'alive', 'cells', 'sums', 'words', 'templates', 'uses' }) do
+    for _, part in ipairs({ 'index', 'blocks', 'alive', 'cells', 'names', 'sums', 'words', 'templates', 'uses' }) do
       redis.call('DEL', stream .. ':' .. part)
     end
     redis.call('HSET', stream .. ':index', 'state', 'building', 'version', VERSION, 'cursor', '0-0')
