@@ -137,11 +137,11 @@ class Index:
         found = iter(answers)
         return [Block(block, {name: next(found) or b"" for name in names}) for block in blocks]
 
-    async def with_text(self, blocks: Sequence[int], texts: Sequence[bytes]) -> set[int]:
-        """Which blocks hold one of these texts in keys, orders, or what is variable in words; the server looks."""
+    async def with_text(self, blocks: Sequence[int], text: bytes, needles: Sequence[bytes]) -> set[int]:
+        """Which blocks hold a text in their keys, or one of the needles in the column `text`; the server looks."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for block in blocks:
-                await self._find_text(args=[self._stream, block, *texts], client=pipe)
+                await self._find_text(args=[self._stream, block, text, *needles], client=pipe)
             answers = await pipe.execute()
         return {block for block, answer in zip(blocks, answers, strict=True) if answer}
 

@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import compress
-from typing import Self
+from typing import Final, Self
+
+#: Where fewer than one row in so many is meant, it is quicker to look for each than to go through all.
+_FEW: Final = 8
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,10 @@ class Numbers:
                 large.add(number)
         return cls({upper: table(frozenset(bytes_)) for upper, bytes_ in lower.items()}, frozenset(large))
 
+    def __bool__(self) -> bool:
+        """Whether there is any number in the set."""
+        return bool(self.tables or self.large)
+
     def mask(self, column: bytes) -> bytes:
         """Which rows of a column of 4-byte numbers are in the set."""
         low, upper, above = column[::4], column[1::4], column[2::4]
@@ -49,7 +56,13 @@ class Numbers:
 
 def rows_of(mask: bytes) -> list[int]:
     """The rows of a mask, oldest first."""
-    return list(compress(range(len(mask)), mask))
+    if mask.count(1) * _FEW > len(mask):
+        return list(compress(range(len(mask)), mask))
+    rows, row = [], mask.find(1)
+    while row >= 0:
+        rows.append(row)
+        row = mask.find(1, row + 1)
+    return rows
 
 
 @lru_cache(maxsize=4096)  # each block asks for the same ones

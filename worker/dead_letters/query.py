@@ -5,7 +5,7 @@ instead: the same answers, more slowly.
 """
 
 from array import array
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -155,9 +155,9 @@ class Query:
             column = {Sort.AMOUNT: "cents", Sort.KEY: "keys"}[order.by]
             best = Best(limit, is_reverse=order.is_reverse, after=place)
             classes = best.classes if order.by is Sort.AMOUNT else None
-            async for block, rows in Reading(index, scan, {"ids", column}, classes).rows(await _blocks(index)):
+            async for block, mask in Reading(index, scan, {"ids", column}, classes).masks(await _blocks(index)):
                 values: Sequence[Any] = block.lines("keys") if column == "keys" else block.numbers("cents")
-                best.add(values, block.numbers("ids"), rows)
+                best.add(values, block.numbers("ids"), mask)
             numbers = [number for _, number in best.found]
         return await letters.many([letter_id(number) for number in numbers])
 
@@ -224,28 +224,34 @@ class Reading:
         while at < len(blocks) and scan.cells:
             some = blocks[at : at + size]
             at, size = at + size, min(2 * size, _MOST_BLOCKS)
+            some, with_text = await self._near(some)
             classes = () if self.classes is None else (self.classes(),)
             found = await self.index.read(some, ["classes", "cells"])
             masks = {block.number: scan.first_look(block, *classes) for block in found}
             left = [block.number for block in found if 1 in masks[block.number]]
-            with_text = await self._with_text(left)
+            rows_with_text = await self._with_text([block for block in left if block in with_text])
             for block in await self.index.read(left, scan.columns | self.columns):
-                mask = scan.second_look(block, masks[block.number], with_text.get(block.number, ()))
+                mask = scan.second_look(block, masks[block.number], rows_with_text.get(block.number, ()))
                 mask = mask[: block.length]
                 if 1 in mask:
                     yield block, mask
+
+    async def _near(self, blocks: Sequence[int]) -> tuple[Sequence[int], set[int]]:
+        """Blocks that can have rows with the text, and those of them that may have it in what is variable."""
+        search = self.scan.text
+        if search is None:
+            return blocks, set()
+        near = await self.index.with_text(blocks, search.text, search.looked_for) if search.looked_for else set(blocks)
+        return (blocks if search.whole else [block for block in blocks if block in near]), near
 
     async def _with_text(self, blocks: Sequence[int]) -> dict[int, set[int]]:
         """Rows that have the text in what is variable, by block."""
         search = self.scan.text
         if search is None:
             return {}
-        texts = search.looked_for
-        near = await self.index.with_text(blocks, texts) if texts else set(blocks)
-        looked = [block for block in blocks if block in near]
         return {
             block.number: search.rows(block.numbers("words"), block.columns["keys"], block.columns["text"])
-            for block in await self.index.read(looked, ["words", "keys", "text"])
+            for block in await self.index.read(blocks, ["words", "keys", "text"])
         }
 
 
@@ -270,9 +276,10 @@ async def _sums(index: Index, scan: Scan) -> dict[int, Totals]:
     """Add up the rows that fit, per cell."""
     letters: Counter[int] = Counter()
     known: Counter[int] = Counter()
-    cents: dict[int, int] = defaultdict(int)
+    cents = [0] * (1 + max(cell.number for cell in scan.cells))
     async for block, mask in Reading(index, scan, {"classes", "cells", "cents"}).masks(await _blocks(index)):
         cells, amounts = block.numbers("cells"), block.numbers("cents")
+        cents.extend([0] * (max(cells) + 1 - len(cents)))  # of cells that are new since we began
         says = mask if scan.low is not None else both(mask, block.columns["classes"].translate(KNOWN))
         some = list(compress(cells, says))
         known.update(some)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from heapq import nlargest, nsmallest
 from itertools import compress
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from worker.dead_letters.filter import NONE, Filter
 from worker.dead_letters.index import GONE_CLASS, Block, Cell, class_of
-from worker.dead_letters.masks import Numbers, both, table
+from worker.dead_letters.masks import Numbers, both, rows_of, table
 from worker.dead_letters.text import TextSearch
 
 _DAY_MS: Final = 86_400_000
@@ -138,7 +138,7 @@ class Scan:
         low, high = self.low or 0, self.high
         ends = block.columns["classes"].translate(table(frozenset({class_of(low), class_of(high)})))
         cents, found = block.numbers("cents"), bytearray(mask)
-        for row in compress(range(min(len(mask), len(cents))), both(mask, ends)):
+        for row in rows_of(both(mask, ends)[: len(cents)]):
             if not low <= cents[row] <= high:
                 found[row] = 0
         return bytes(found[: len(cents)])
@@ -170,14 +170,19 @@ class Best:
             first, last = (first, min(last, begin)) if self._is_reverse else (max(first, begin), last)
         return frozenset(range(first, last + 1))
 
-    def add(self, values: Sequence[object], ids: Sequence[int], rows: Iterable[int]) -> None:
+    def add(self, values: Sequence[Any], ids: Sequence[int], mask: bytes) -> None:
         """Take the rows of a block into account."""
         if len(self.found) == self._limit:
-            worst = self.found[-1][0]
+            worst: Any = self.found[-1][0]
+            best = (max if self._is_reverse else min)(compress(values, mask), default=worst)
+            if best < worst if self._is_reverse else best > worst:
+                return
             if self._is_reverse:
-                rows = [i for i in rows if values[i] >= worst]  # type: ignore[operator]
+                rows = [i for i in rows_of(mask) if values[i] >= worst]
             else:
-                rows = [i for i in rows if values[i] <= worst]  # type: ignore[operator]
+                rows = [i for i in rows_of(mask) if values[i] <= worst]
+        else:
+            rows = rows_of(mask)
         pairs = [(values[i], ids[i]) for i in rows]
         if self._after is not None:
             after = self._after

@@ -41,7 +41,8 @@ class TextSearch:
         wanted = searchable(text).encode()
         whole = {n for n, one in templates.items() if any(wanted in part for part in _VARIABLE.split(one))}
         spanning = {n: one for n, one in templates.items() if n not in whole and _may_span(wanted, one)}
-        return cls(wanted, Numbers.of(whole), spanning, _needles(wanted) if spanning else ())
+        needles = [_needles(wanted, template) for template in spanning.values()]
+        return cls(wanted, Numbers.of(whole), spanning, tuple(set().union(*needles)) if all(needles) else ())
 
     @property
     def looked_for(self) -> tuple[bytes, ...]:
@@ -80,15 +81,16 @@ def _lines_with(text: bytes, column: bytes) -> Iterator[tuple[int, bytes]]:
         at = column.find(text, end + 1)
 
 
-def _needles(text: bytes) -> tuple[bytes, ...]:
-    """Of which one must be in what is variable, where a text begins or ends there.
+def _needles(text: bytes, template: bytes) -> set[bytes]:
+    """Of which one must be in what is variable, where a text begins or ends there; empty where nothing can be said.
 
-    All digits are variable. Where there are none, it is entered or left by a quotation mark, and what is between two of
-    them, or between one and the end, is variable or not as a whole.
+    All digits are variable. Where only names in quotes are, they are entered or left by a quotation mark, and what is
+    between two of them, or between one and an end of the text, is in the name or not as a whole.
     """
-    if digits := _DIGIT_RUN.findall(text):
-        return (max(digits, key=len),)
-    return () if b'""' in text else tuple(part for part in text.split(b'"') if part)
+    runs = _DIGIT_RUN.findall(text)
+    if runs and _DIGITS in template:
+        return {max(runs, key=len)}
+    return set() if b'""' in text else {part for part in text.split(b'"') if part}
 
 
 def _words(template: bytes, line: bytes) -> bytes:
