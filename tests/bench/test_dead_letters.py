@@ -12,7 +12,8 @@ import pytest
 from redis.asyncio import Redis
 
 from worker.dead_letters.filter import Filter
-from worker.dead_letters.query import Order, Query, Sort
+from worker.dead_letters.order import Order, Sort
+from worker.dead_letters.query import Query
 from worker.dead_letters.totals import Group, Totals
 from worker.ledger.scripts import shared_lua
 from worker.sandbox.redis_server import EmbeddedRedis

@@ -15,7 +15,8 @@ from worker.dead_letters.acts import LetterActs, Who
 from worker.dead_letters.filter import Filter
 from worker.dead_letters.index import Index
 from worker.dead_letters.letter import Letter
-from worker.dead_letters.query import BadCursor, Order, Query, Sort
+from worker.dead_letters.order import BadCursor, Order, Sort
+from worker.dead_letters.query import Query
 from worker.dead_letters.store import DEAD_CLOSED, DEAD_STREAM, DeadLetters
 from worker.dead_letters.totals import Group, grouped, of_letter, value_of
 from worker.domain.job import parse_job

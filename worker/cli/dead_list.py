@@ -29,7 +29,8 @@ from worker.cli.opening import opened_desk, settings_for_a_command
 from worker.cli.output import answer_json, answer_table, moment, remark
 from worker.dead_letters.filter import NONE, Filter
 from worker.dead_letters.letter import Letter
-from worker.dead_letters.query import BadCursor, Order, Query, Sort
+from worker.dead_letters.order import BadCursor, Order, Sort
+from worker.dead_letters.query import Query
 from worker.dead_letters.totals import Group, Totals, added
 
 #: Letters of Magento's words that are shown in a table.

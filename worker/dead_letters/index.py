@@ -21,7 +21,8 @@ KNOWN: Final = bytes(UNKNOWN_CLASS < value < GONE_CLASS for value in range(256))
 _NEGATIVE_CLASS, _CENTS_CLASS, _STEPS = 1, 2, 18
 _WIDTHS: Final = {"ids": 8, "times": 8, "cents": 8, "classes": 1, "cells": 4, "words": 4}
 _TYPES: Final = {"ids": "Q", "times": "q", "cents": "q", "cells": "I", "words": "I"}
-_SEQUENCE_BITS: Final = 22
+#: Bits of a number of the column `ids` that are the second part of an id.
+SEQUENCE_BITS: Final = 22
 _FIND_TEXT: Final = (files("worker.dead_letters") / "lua" / "find_text.lua").read_text()
 
 
@@ -163,9 +164,9 @@ def class_of(cents: int) -> int:
 def id_number(letter_id: str) -> int:
     """The id of a letter as one number, as in the column `ids`."""
     ms, _, sequence = letter_id.partition("-")
-    return (int(ms) << _SEQUENCE_BITS) + int(sequence or 0)
+    return (int(ms) << SEQUENCE_BITS) + int(sequence or 0)
 
 
 def letter_id(number: int) -> str:
     """The id of a letter, from the column `ids`."""
-    return f"{number >> _SEQUENCE_BITS}-{number & (1 << _SEQUENCE_BITS) - 1}"
+    return f"{number >> SEQUENCE_BITS}-{number & (1 << SEQUENCE_BITS) - 1}"

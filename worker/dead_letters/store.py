@@ -6,7 +6,10 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from worker.dead_letters.letter import Letter
+from worker.dead_letters.filter import Filter
+from worker.dead_letters.index import Index, letter_id
+from worker.dead_letters.letter import NEVER_A_JOB, Letter
+from worker.dead_letters.reading import Reading, blocks_from, scan_for
 
 DEAD_STREAM: Final = "refunds:dead"
 #: Letters that people closed: their jobs need nothing more.
@@ -37,34 +40,46 @@ class DeadLetters:
         start = f"({after}" if after else "-"
         while True:
             page: Any = await self._redis.xrange(self._stream, min=start, max="+", count=_PAGE)
-            for letter_id, fields in page:
-                yield Letter.read(letter_id, fields)
+            for entry_id, fields in page:
+                yield Letter.read(entry_id, fields)
             if len(page) < _PAGE:
                 return
             start = f"({page[-1][0]}"
 
     async def find(self, key_or_id: str) -> Letter | None:
         """Give the letter of a key, or the one with this id."""
-        letter_id: Any = await self._redis.hget(DEAD_INDEX, key_or_id)
-        if letter_id is None and _STREAM_ID.fullmatch(key_or_id):
-            letter_id = key_or_id
-        if letter_id is None:
+        found: Any = await self._redis.hget(DEAD_INDEX, key_or_id)
+        if found is None and _STREAM_ID.fullmatch(key_or_id):
+            found = key_or_id
+        if found is None:
             return await self._of_no_job(key_or_id)
-        page: Any = await self._redis.xrange(self._stream, min=letter_id, max=letter_id)
+        page: Any = await self._redis.xrange(self._stream, min=found, max=found)
         return Letter.read(*page[0]) if page else None
 
     async def _of_no_job(self, key: str) -> Letter | None:
-        """Letters of documents that never became a job are in no index: their keys need not be unique."""
+        """Letters of documents that never became a job are not in `refunds:dead_index`: keys need not be unique."""
+        index = Index(self._redis, self._stream)
+        if await index.is_ready():
+            return await self._searched(index, key)
         async for letter in self.read():
             if letter.key == key:
                 return letter
         return None
 
+    async def _searched(self, index: Index, key: str) -> Letter | None:
+        scan = await scan_for(index, Filter(reasons=tuple(sorted(NEVER_A_JOB)), text=key))
+        async for block, rows in Reading(index, scan, {"ids"}).rows(await blocks_from(index)):
+            ids = block.numbers("ids")
+            for letter in await self.many([letter_id(ids[row]) for row in rows]):
+                if letter.key == key:
+                    return letter
+        return None
+
     async def many(self, ids: Sequence[str]) -> list[Letter]:
         """Read letters by their ids, in one round trip; those that have gone are left out."""
         async with self._redis.pipeline(transaction=False) as pipe:
-            for letter_id in ids:
-                pipe.xrange(self._stream, min=letter_id, max=letter_id)  # type: ignore[unused-awaitable]  # queued
+            for one in ids:
+                pipe.xrange(self._stream, min=one, max=one)  # type: ignore[unused-awaitable]  # queued
             found: Any = await pipe.execute()
         return [Letter.read(*page[0]) for page in found if page]
 
