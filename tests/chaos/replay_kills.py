@@ -42,8 +42,10 @@ class Outcome:
 
 def replay_under_kills(folder: Path, *, letters: int, kills: int, timeout: float) -> Outcome:
     """Freeze a selection of all letters and replay it; the process is killed after each share of the letters."""
-    with Stack.start(folder, workers=2, orders=letters) as stack:
-        asyncio.run(_bury(stack, letters))
+    with Stack.start(folder, workers=0, orders=letters) as stack:
+        asyncio.run(_bury(stack, letters))  # nobody is there yet who could adopt its claims
+        for _ in range(2):
+            stack.start_worker()
         looked = stack.refunds("dead", "replay", "--all", "--dry-run", "--json", "--by", "ann", timeout=timeout)
         selection = json.loads(looked.stdout.splitlines()[-1])["selection"]
         hit = sum(

@@ -24,11 +24,11 @@ from worker.cli.dead_filters import (
     filter_of,
 )
 from worker.cli.dead_selection import look, run_selection
-from worker.cli.dead_who import login
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import Desk, opened_desk, settings_for_a_command
 from worker.cli.output import answer, answer_json, remark
+from worker.cli.people import login
 from worker.dead_letters.acts import LetterActs, Who
 from worker.dead_letters.filter import Filter
 from worker.dead_letters.letter import Letter

@@ -1,6 +1,5 @@
 """Who does something to a dead letter, and the letter that is meant: what the commands that act have in common."""
 
-import getpass
 from typing import Annotated
 
 import typer
@@ -26,14 +25,6 @@ def who_of(by: str, why: str) -> Who:
     if missing := [name for name, value in (("--by", by), ("--why", why)) if not value.strip()]:
         raise Failure(f"{' and '.join(missing)} must be given: the audit trail keeps who and why", code=Exit.INVALID)
     return Who(by=by.strip(), why=why.strip())
-
-
-def login() -> str:
-    """Name whoever runs this; empty where the system does not know."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
 
 
 async def letter_of(desk: Desk, key_or_id: str) -> Letter:
