@@ -20,7 +20,7 @@ from worker.domain.reasons import REASONS
 from worker.ledger.holds import Holds, Said
 from worker.ledger.ledger import MAX_FAULTS, POISON_DEATHS, Ledger
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("every_reason")]
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("every_reason"), pytest.mark.timeout(240)]
 _LETTERS = len(CASES) + 2
 
 
@@ -46,7 +46,7 @@ def letters(stack: Stack) -> dict[str, Letter]:
     _kill_a_worker(stack, by_reason["poison"])
     _take_the_number(stack, by_reason["duplicate_increment_id"])
     stack.start_process("worker", "worker")
-    stack.wait_until(lambda: stack.state(key_of(by_reason["poison"])) == "dead", 40)
+    stack.wait_until(lambda: stack.state(key_of(by_reason["poison"])) == "dead", 90)
     stack.start_intake()
     _submit(stack, [case for case in CASES if case.reason not in {"poison", "internal_error", "declined"}])
     _fail_ourselves(stack, by_reason["internal_error"])
@@ -56,7 +56,7 @@ def letters(stack: Stack) -> dict[str, Letter]:
         {**job_of(CASES[-1]), "expected_total": "1.00"},
     ):
         stack.client.xadd("refunds:intake", {"job": json.dumps(document)})
-    states = stack.settle([key_of(case) for case in CASES], 60)
+    states = stack.settle([key_of(case) for case in CASES], 90)
     assert set(states.values()) == {"dead"}, {key for key, state in states.items() if state != "dead"}
     stack.wait_until(lambda: stack.client.xlen("refunds:dead") >= _LETTERS)
     found: Any = stack.client.xrange("refunds:dead")

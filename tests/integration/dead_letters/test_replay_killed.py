@@ -7,7 +7,7 @@ import pytest
 
 from tests.chaos.replay_kills import replay_under_kills
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(240)]
 
 
 def test_a_replay_that_is_killed_goes_on_where_it_was(tmp_path: Path):
