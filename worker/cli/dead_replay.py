@@ -100,7 +100,7 @@ def replay_letters(
         reasons=reason, shops=shop, campaigns=campaign, services=service, verdicts=verdict, since=since, until=until,
         min_amount=min_amount, max_amount=max_amount, text=text,
     ) if everything else None  # fmt: skip
-    chosen = Chosen(keys=tuple(keys or ()), wanted=wanted)
+    chosen = Chosen(keys=tuple(dict.fromkeys(keys or ())), wanted=wanted)
     if dry_run:
         look(settings, chosen.letters, str(chosen), who, not_refunded=not_refunded, as_json=as_json)
         return
