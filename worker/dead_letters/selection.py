@@ -75,8 +75,8 @@ class Result:
     def agrees(self, item: Item) -> bool:
         """Whether it is what was foreseen; where nothing was, everything is."""
         match item.outlook:
-            case Outlook.WOULD_REFUND:
-                return (self.status, self.via) == ("settled", "answer")
+            case Outlook.WOULD_REFUND:  # by its marker: the send was ours, but its answer was lost
+                return self.status == "settled"
             case Outlook.ALREADY_REFUNDED:
                 return (self.status, self.via, self.memo_id) == ("settled", "marker", item.memo_id)
             case Outlook.WOULD_BE_REFUSED:
