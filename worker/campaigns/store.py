@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from worker.domain.lifecycle import FINAL, State
 from worker.ledger.scripts import Moves
+from worker.trail import Act, Trail
 
 CAMPAIGNS: Final = "refunds:campaigns"
 CAMPAIGN: Final = "refunds:campaign:"
@@ -150,7 +151,7 @@ class Campaigns:
 
     def __init__(self, redis: Redis, *, now_ms: Callable[[], float] | None = None) -> None:
         self._redis, self._clock = redis, now_ms
-        self._move = Moves(redis)
+        self._move, self._trail = Moves(redis), Trail(redis)
 
     def _now(self) -> str | int:
         return int(self._clock()) if self._clock else ""
@@ -223,15 +224,29 @@ class Campaigns:
         }
 
     async def steer(
-        self, name: str, *, allowed: frozenset[CampaignState], to: CampaignState | None = None, **fields: str | float
+        self,
+        name: str,
+        *,
+        allowed: frozenset[CampaignState],
+        to: CampaignState | None = None,
+        act: Act | None = None,
+        **fields: str | float,
     ) -> Steered:
         """Change the state of a campaign, or only its fields; `"now"` stands for the time.
 
         Args:
             allowed: States from which it may be done.
             to: The new state; None leaves it.
+            act: Its record for the audit trail, which is made in the same move.
+
+        Raises:
+            TrailRefused: This Redis holds no ledger.
         """
         pairs = [part for pair in fields.items() for part in pair]
-        states = " ".join(sorted(allowed))
-        answer, before, in_flight = await self._move("steer_campaign", self._now(), name, states, to or "", *pairs)
-        return Steered(answer=answer, before=before, in_flight=int(in_flight))
+        args = (self._now(), name, " ".join(sorted(allowed)), to or "", *pairs)
+        if act is None:
+            answer = await self._move("steer_campaign", "", "", "", *args)
+        else:
+            answer = await self._trail.together(act, lambda seal: self._move("steer_campaign", *seal.args, *args))
+        said, before, in_flight = answer
+        return Steered(answer=said, before=before, in_flight=int(in_flight))

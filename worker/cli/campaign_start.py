@@ -37,7 +37,7 @@ from worker.domain.money import parse_amount
 from worker.guards.budget import set_campaign_limit
 from worker.intake.campaign import Enlisted, NoDraft, Survey, Surveyor, enlist
 from worker.intake.lines import Reading
-from worker.trail import Trail
+from worker.trail import Act
 
 #: Jobs that `--live` looks up at the shop when it does not say how many.
 _SAMPLE: Final = 20
@@ -277,23 +277,27 @@ class _Run:
         if wish.limit_total is not None and (existing is None or existing.state is CampaignState.DRAFT):
             await set_campaign_limit(redis, name, wish.limit_total)  # before the first job: it holds for all of them
         await self._enlist(campaigns, spool)
-        counts = {"lines": self.survey.lines, "rejected": self.survey.rejected}
-        allowed = frozenset(CampaignState) - {CampaignState.CANCELLED, CampaignState.PAUSED}
-        steered = await campaigns.steer(
-            name, allowed=allowed, to=CampaignState.RUNNING, started_ms="now", ended_ms=0, **counts
-        )
-        after = await campaigns.find(name)
-        if after is None or after.state is CampaignState.CANCELLED:
+        return await self._run_it(campaigns)
+
+    async def _run_it(self, campaigns: Campaigns) -> CampaignState:
+        """Let it run; with its record in the audit trail."""
+        wish, name = self.wish, self.wish.name
+        before = await campaigns.find(name)
+        if before is None or before.state is CampaignState.CANCELLED:
             raise Failure(f"{name} was cancelled while it was imported", code=Exit.SOME_FAILED)
-        await Trail(redis).record(
-            act="campaign.started" if steered.before == CampaignState.DRAFT else "campaign.extended",
-            subject=f"campaign:{name}", by=wish.by, why="",
-            before={"state": steered.before},
-            after={"state": after.state.value, "file": wish.file, "sha256": self.survey.sha256,
-                   "accepted": after.accepted, "known_sum": str(self.survey.total), "rate": after.rate,
-                   "limit_total": None if after.limit_total is None else str(after.limit_total)},
+        is_new = before.state is CampaignState.DRAFT
+        to = CampaignState.PAUSED if before.state is CampaignState.PAUSED else CampaignState.RUNNING
+        limit = None if before.limit_total is None else str(before.limit_total)
+        act = Act(
+            act="campaign.started" if is_new else "campaign.extended", subject=f"campaign:{name}", by=wish.by, why="",
+            before={"state": before.state.value},
+            after={"state": to.value, "file": wish.file, "sha256": self.survey.sha256, "accepted": before.accepted,
+                   "known_sum": str(self.survey.total), "rate": before.rate, "limit_total": limit},
         )  # fmt: skip
-        return after.state
+        counts: dict[str, str | float] = {"lines": self.survey.lines, "rejected": self.survey.rejected, "ended_ms": 0}
+        counts |= {"started_ms": "now"} if is_new else {}
+        steered = await campaigns.steer(name, allowed=frozenset({before.state}), to=to, act=act, **counts)
+        return to if steered.answer == "ok" else await self._run_it(campaigns)
 
     async def _enlist(self, campaigns: Campaigns, spool: Spool) -> None:
         with counting("accepted", total=self._new) as count:

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Coroutine
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any, Final
 
 import typer
@@ -16,7 +16,7 @@ from worker.cli.opening import Desk, opened_desk, settings_for_a_command
 from worker.cli.output import answer, answer_json, answer_table, moment, remark
 from worker.cli.people import login
 from worker.domain.lifecycle import State
-from worker.trail import Trail
+from worker.trail import Act
 
 _COLUMNS: Final = ("name", "state", "count", "finished", "dead", "rate", "created (UTC)", "by", "file")
 _RATE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:/s)?")
@@ -186,7 +186,6 @@ def _run(act: Coroutine[Any, Any, _Said], name: str, *, as_json: bool) -> None:
 
 
 async def _steer(settings: Settings, name: str, act: _Act, *, by: str, why: str, **fields: float) -> _Said:
-    who = by or login()
     async with opened_desk(settings) as desk:
         campaigns = Campaigns(desk.redis)
         before = await campaigns.find(name)
@@ -194,14 +193,29 @@ async def _steer(settings: Settings, name: str, act: _Act, *, by: str, why: str,
             raise await _missing(campaigns, name)
         if before.state in act.already:
             return _Said(campaign=before, changed=False, in_flight=0, keys=[])
-        steered = await campaigns.steer(name, allowed=act.allowed, to=act.to, changed_by=who, why=why, **fields)
+        steered, after = await _do(campaigns, before, act, by=by or login(), why=why, **fields)
         if steered.answer != "ok":
             raise Failure(_refusal(name, steered, act), code=Exit.INVALID)
-        after = await campaigns.find(name) or before
-        was, now = ({"state": one.state.value, "rate": one.rate} for one in (before, after))
-        await Trail(desk.redis).record(act=act.word, subject=f"campaign:{name}", by=who, why=why, before=was, after=now)
         keys = await in_flight(desk, at_most=_NAMED, name=name) if steered.in_flight else []
         return _Said(campaign=after, changed=True, in_flight=steered.in_flight, keys=keys)
+
+
+async def _do(
+    campaigns: Campaigns, before: Campaign, act: _Act, *, by: str, why: str, **fields: float
+) -> tuple[Steered, Campaign]:
+    """Do it, with its record; looked at anew where somebody else changed the campaign since it was read."""
+    while True:
+        after = replace(before, state=act.to or before.state, rate=fields.get("rate", before.rate))
+        was, now = ({"state": one.state.value, "rate": one.rate} for one in (before, after))
+        subject = f"campaign:{before.name}"
+        record = Act(act=act.word, subject=subject, by=by, why=why, before=was, after=now)
+        steered = await campaigns.steer(
+            before.name, allowed=act.allowed & {before.state}, to=act.to, act=record, changed_by=by, why=why, **fields
+        )
+        found = await campaigns.find(before.name)
+        if steered.answer == "ok" or found is None or found.state is before.state:
+            return steered, after
+        before = found
 
 
 def _refusal(name: str, steered: Steered, act: _Act) -> str:
