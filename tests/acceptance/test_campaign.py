@@ -39,7 +39,8 @@ def is_done(stack: Stack, name: str) -> bool:
 
 
 def acts_on(stack: Stack, name: str) -> list[str]:
-    records = [json.loads(fields["record"]) for _, fields in stack.client.xrange("refunds:trail")]
+    found: Any = stack.client.xrange("refunds:trail")
+    records = [json.loads(fields["record"]) for _, fields in found]
     return [record["act"] for record in records if record["subject"] == f"campaign:{name}"]
 
 
