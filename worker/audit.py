@@ -35,7 +35,8 @@ class Difference:
     """One thing that ledger and shop do not agree on.
 
     Attributes:
-        kind: `missing`, `double`, `amount`, `other_memo`, `unknown_key`, `dead_but_refunded` or `accounting`.
+        kind: `missing`, `double`, `amount`, `other_memo`, `unknown_key`, `dead_but_refunded`,
+            `cancelled_but_refunded` or `accounting`.
     """
 
     kind: str
@@ -169,7 +170,7 @@ async def check(
 async def _check_at(found: Audit, entries: Sequence[Entry], magento: Magento) -> dict[str, Document]:
     """Read all credit memos of the orders of up to 100 jobs, so that twins show; give each settled job's own."""
     settled = {entry.key: int(entry.result["memo_id"]) for entry in entries if entry.state is State.SETTLED}
-    dead = [entry for entry in entries if entry.state is State.DEAD and entry.verdict != "unknown"]
+    dead = [entry for entry in entries if _is_surely_unpaid(entry)]
     orders = {order for entry in entries if entry.key in settled or entry in dead if (order := _order_of(entry))}
     memos = {int(memo["entity_id"]): memo for memo in await magento.creditmemos_of_orders(sorted(orders))}
     if missing := set(settled.values()) - memos.keys():
@@ -187,9 +188,16 @@ async def _check_at(found: Audit, entries: Sequence[Entry], magento: Magento) ->
             _check_settled(found, entry, memos.get(settled[entry.key]), of_order)
     for entry in dead:
         for own in _marked(entry, of_order[_order_of(entry)]):
-            detail = _DETAILS["dead_but_refunded"].format(verdict=entry.verdict)
-            found.differences.append(_difference("dead_but_refunded", entry, int(own["entity_id"]), detail))
+            memo_id = int(own["entity_id"])
+            if kind := _disagreement(entry, memo_id):
+                detail = _DETAILS[kind].format(state=entry.state.value, verdict=entry.verdict)
+                found.differences.append(_difference(kind, entry, memo_id, detail))
     return {key: memos[memo_id] for key, memo_id in settled.items() if memo_id in memos}
+
+
+def _is_surely_unpaid(entry: Entry) -> bool:
+    """Whether the ledger says that nothing of a job is at the shop."""
+    return entry.state is State.CANCELLED or (entry.state is State.DEAD and entry.verdict != "unknown")
 
 
 def _check_settled(found: Audit, entry: Entry, memo: Document | None, of_order: Mapping[Any, list[Document]]) -> None:
@@ -286,6 +294,7 @@ _DETAILS: Final = {
     "unknown_key": "the ledger knows {state} of this key",
     "other_memo": "the ledger settled this key with another credit memo",
     "dead_but_refunded": "the ledger has a dead letter with verdict {verdict}",
+    "cancelled_but_refunded": "the ledger says that it was cancelled with its campaign before anything was sent",
 }
 
 
@@ -297,6 +306,8 @@ def _disagreement(entry: Entry | None, memo_id: int) -> str | None:
             return None if int(entry.result["memo_id"]) == memo_id else "other_memo"
         case State.DEAD:
             return "dead_but_refunded" if entry.verdict != "unknown" else None
+        case State.CANCELLED:
+            return "cancelled_but_refunded"
         case _:
             return None
 

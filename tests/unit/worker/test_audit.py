@@ -116,6 +116,16 @@ async def test_a_dead_letter_that_was_refunded_all_the_same_is_told(desk: Desk):
     assert await desk.kinds() == ["dead_but_refunded"]
 
 
+async def test_a_cancelled_job_that_was_refunded_all_the_same_is_told(desk: Desk):
+    await desk.accept("k", campaign="spring")
+    await desk.redis.hset("refunds:campaign:spring", "state", "cancelled")
+    desk.clock.pass_seconds(1)
+    assert await desk.claims("k") == []
+    assert await desk.kinds() == []
+    desk.books.memos = [a_marked_memo()]
+    assert await desk.kinds() == ["cancelled_but_refunded"]
+
+
 async def test_jobs_of_shops_that_are_not_configured_are_counted_as_unchecked(desk: Desk):
     await desk.settled("k")
     await desk.accept("open", campaign="spring", order_id=8)
