@@ -12,6 +12,7 @@ from celery import Celery
 
 from tests.bench.jobs import texts
 from tests.bench.ours import run_fill_lane, run_initialise, write_file
+from tests.bench.processes import cpu_seconds
 from tests.bench.stand import Stand, say
 
 #: Of the slow way only so many are measured: its rate does not depend on it.
@@ -42,6 +43,14 @@ class Size:
     title: str
     jobs: int
     bytes_per_job: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aftercare:
+    """CPU-ms a job of the worker until the last job settled, and from then until all is read back and packed."""
+
+    job_ms: float
+    after_ms: float
 
 
 def ways(stand: Stand, *, jobs: int = 100_000, rounds: int = 3) -> list[Way]:
@@ -130,38 +139,43 @@ def _lpush(stand: Stand, count: int) -> float:
 # --- sizes ----------------------------------------------------------------------------------------------------------
 
 
-def sizes(stand: Stand, *, jobs: int = 20_000) -> list[Size]:
+def sizes(stand: Stand, *, jobs: int = 20_000) -> tuple[list[Size], Aftercare]:
     """Measure one job in each state: the memory of the Redis with that many, less that of the empty one."""
     stand.clear()
     empty = stand.memory()
     run_fill_lane(stand.env, jobs, lane="bulk")
     queued = stand.memory() - empty
-    _work_off(stand, jobs, refuse=False)
+    say("sizes: waiting until settled entries are packed, a minute and more")
+    aftercare = _work_off(stand, jobs, state="settled")
     settled = stand.memory() - empty
     stand.clear()
     empty = stand.memory()
     run_fill_lane(stand.env, jobs, lane="bulk")
-    _work_off(stand, jobs, refuse=True)
+    _work_off(stand, jobs, state="dead")
     dead = stand.memory() - empty
-    return [
-        Size(title=title, jobs=jobs, bytes_per_job=total / jobs)
-        for title, total in (("queued", queued), ("settled and confirmed", settled), ("dead letter", dead))
-    ]
+    totals = {"queued": queued, "settled, after all work on it": settled, "dead letter": dead}
+    return [Size(title=title, jobs=jobs, bytes_per_job=total / jobs) for title, total in totals.items()], aftercare
 
 
-def _work_off(stand: Stand, jobs: int, *, refuse: bool) -> None:
+def _work_off(stand: Stand, jobs: int, *, state: str) -> Aftercare:
     stand.reset_shop(0)
-    if refuse:
+    if state == "dead":
         stand.refuse()
     with stand.processes() as processes:
-        processes.start("worker", [sys.executable, "-m", "worker", "worker"])
-        state = "dead" if refuse else "settled"
+        worker = processes.start("worker", [sys.executable, "-m", "worker", "worker"])
+        stand.first_refund(processes.check, seconds=90)
+        first = cpu_seconds([worker.pid])
+        stand.wait_until(
+            lambda: int(stand.client.hget("refunds:counts", state) or 0) == jobs, processes.check, seconds=300
+        )
+        last = cpu_seconds([worker.pid])
 
-        def is_done() -> bool:
-            done = int(stand.client.hget("refunds:counts", state) or 0)
-            return done == jobs and not stand.client.zcard("refunds:unconfirmed:default")
+        def is_quiet() -> bool:
+            return not any(stand.client.zcard(f"refunds:{name}") for name in ("unconfirmed:default", "unpacked"))
 
-        stand.wait_until(is_done, processes.check, seconds=300)
+        stand.wait_until(is_quiet, processes.check, seconds=300)
+        after = cpu_seconds([worker.pid])
+    return Aftercare(job_ms=(last - first) * 1000 / jobs, after_ms=(after - last) * 1000 / jobs)
 
 
 def way_table(found: Sequence[Way]) -> str:

@@ -153,6 +153,12 @@ def _sections(results: Results) -> Iterator[tuple[str, str, str]]:
         yield "Coming in", "", enqueue.way_table(results.ways)
     if results.sizes:
         text = f"Over {results.sizes[0].jobs:,} jobs with documents of ~400 bytes, keys and indexes included."
+        if results.aftercare:
+            before, after = results.aftercare.job_ms, results.aftercare.after_ms
+            text += (
+                f" Until the last job was settled the worker used {before:.3f} CPU-ms a job; after that, for reading back "
+                f"and packing, {after:.3f} more, which no other figure here has in it."
+            )
         yield "In memory", text, enqueue.size_table(results.sizes)
     if results.backlogs:
         text = (

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
-from tests.bench.enqueue import Size, Way
+from tests.bench.enqueue import Aftercare, Size, Way
 from tests.bench.latency import Latency
 from tests.bench.scale import Backlog, Tick
 from tests.bench.speed import Row, Run
@@ -30,6 +30,7 @@ class Results:
     latencies: Sequence[Latency] = ()
     ways: Sequence[Way] = ()
     sizes: Sequence[Size] = ()
+    aftercare: Aftercare | None = None
     backlogs: Sequence[Backlog] = ()
     processes: Sequence[Backlog] = ()
     ticks: Sequence[Tick] = field(default=())
@@ -55,4 +56,5 @@ class Results:
             raw[name] = tuple(
                 Row(**{**one, "run": Run(**one["run"]), "spread": tuple(one["spread"])}) for one in raw[name]
             )
+        raw["aftercare"] = Aftercare(**raw["aftercare"]) if raw["aftercare"] else None
         return cls(**raw)

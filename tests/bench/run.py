@@ -116,7 +116,8 @@ def _rest(stand: Stand, given: argparse.Namespace, results: Results, rounds: int
     if "enqueue" in given.parts:
         results = replace(results, ways=enqueue.ways(stand, rounds=rounds))
     if "sizes" in given.parts:
-        results = replace(results, sizes=enqueue.sizes(stand))
+        sizes, aftercare = enqueue.sizes(stand)
+        results = replace(results, sizes=sizes, aftercare=aftercare)
     if "backlog" in given.parts:
         waiting = (1_000, 100_000, 1_000_000) if given.full else (1_000, 100_000)
         results = replace(results, backlogs=scale.backlogs(stand, waiting, rounds=rounds))
