@@ -156,8 +156,8 @@ def _sections(results: Results) -> Iterator[tuple[str, str, str]]:
         if results.aftercare:
             before, after = results.aftercare.job_ms, results.aftercare.after_ms
             text += (
-                f" Until the last job was settled the worker used {before:.3f} CPU-ms a job; after that, for reading back "
-                f"and packing, {after:.3f} more, which no other figure here has in it."
+                f" Until the last job was settled the worker used {before:.3f} CPU-ms a job; after that, for reading "
+                f"back and packing, {after:.3f} more, which no other figure here has in it."
             )
         yield "In memory", text, enqueue.size_table(results.sizes)
     if results.backlogs:
