@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from config.settings import Settings
 from worker.confirm import confirm
 from worker.guards.limits import Limits
+from worker.pack import pack
 from worker.resources import Resources, opened
 from worker.upkeep.upkeep import Publish, Upkeep
 
@@ -83,6 +84,7 @@ class Runtime:
         r = await self._stack.enter_async_context(opened(self._settings))
         self._tasks.append(asyncio.create_task(heartbeat(r), name="heartbeat"))
         self._tasks.append(asyncio.create_task(confirm(r), name="confirm"))
+        self._tasks.append(asyncio.create_task(pack(r), name="pack"))
         for shop in r.shops.values():
             limits = Limits(shop.gate, r.redis, shop.settings, worker=r.worker, lease_seconds=r.settings.lease_seconds)
             self._limits.append(limits)

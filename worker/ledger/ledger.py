@@ -5,8 +5,8 @@ The caller's fence is checked by every move that writes, so a worker that lost i
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final, Literal, cast
@@ -18,15 +18,13 @@ from worker.domain.job import RefundJob
 from worker.domain.key import fingerprint
 from worker.domain.lifecycle import State
 from worker.domain.limits import NO_LIMITS, Hold, Limits, to_cents
+from worker.ledger.entries import Entries
 from worker.ledger.entry import Claim, Entry, possibly_sent
 from worker.ledger.over_limit import OverLimit
 from worker.ledger.scripts import Moves
 
 LEDGER_KEY: Final = "refunds:ledger"
 DEAD_STREAM: Final = "refunds:dead"
-_ENTRY: Final = "refunds:entry:"
-#: Names that Redis looks at in one step of going through all entries.
-_SCAN: Final = 500
 #: A job whose holder died this often is quarantined as `poison`.
 POISON_DEATHS: Final = 3
 #: After so many faults of our own on one job (each with a growing delay) a human must look: `internal_error`.
@@ -78,7 +76,7 @@ class Receipt:
     first: str = ""
 
 
-class Ledger:
+class Ledger(Entries):
     """The ledger in one Redis.
 
     Args:
@@ -87,7 +85,7 @@ class Ledger:
     """
 
     def __init__(self, redis: Redis, *, lease_seconds: float = 10, now_ms: Callable[[], float] | None = None) -> None:
-        self.redis = redis
+        super().__init__(redis)
         self._lease_ms = int(lease_seconds * 1000)
         self._move = Moves(redis)
         self._clock = now_ms
@@ -126,10 +124,17 @@ class Ledger:
             args += [job.idempotency_key, fingerprint(job), job.shop, job.campaign or "", document]
             args += money_args(job, limits.get(job.shop, NO_LIMITS))
         answers = await self._move("accept", self._now(), lane, message, *args)
-        return [
+        receipts = [
             Receipt(job.idempotency_key, status, state, first)
             for (job, _), (status, state, first) in zip(jobs, answers, strict=True)
         ]
+        return await self._with_first(receipts)
+
+    async def _with_first(self, receipts: list[Receipt]) -> list[Receipt]:
+        """Add the documents that were accepted first, where the moves cannot read them: those of packed entries."""
+        packed = [one.key for one in receipts if one.status != "accepted" and not one.first]
+        found = await self.find_many(packed) if packed else {}
+        return [replace(one, first=found[one.key].doc) if one.key in found else one for one in receipts]
 
     # --- one attempt ------------------------------------------------------------------------------------------
 
@@ -303,35 +308,6 @@ class Ledger:
     async def bury_invalid(self, *, key: str, raw_base64: str, reason: str, reasons: str, door: str) -> str:
         """Keep a document that was not accepted as a dead letter; gives its id in the stream."""
         return str(await self._move("bury_invalid", self._now(), key, raw_base64, reason, reasons, door))
-
-    async def find(self, key: str) -> Entry | None:
-        """Read one entry, or None where the key was never seen."""
-        return (await self.find_many([key])).get(key)
-
-    async def find_many(self, keys: Sequence[str]) -> dict[str, Entry]:
-        """Read entries in one round trip; keys that were never seen are left out."""
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for key in keys:
-                _ = pipe.hgetall(_ENTRY + key)
-            found = await pipe.execute()
-        return {key: Entry.read(key, fields) for key, fields in zip(keys, found, strict=True) if fields}
-
-    async def states(self, keys: Sequence[str]) -> dict[str, State]:
-        """Read where jobs stand, in one round trip; keys that were never seen are left out."""
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for key in keys:
-                _ = pipe.hget(_ENTRY + key, "state")
-            found = await pipe.execute()
-        return {key: State(state) for key, state in zip(keys, found, strict=True) if state}
-
-    async def entries(self) -> AsyncIterator[Entry]:
-        """Go through every entry, a few hundred at a time; new ones may or may not be among them."""
-        cursor, seen_all = 0, False
-        while not seen_all:
-            cursor, names = await self.redis.scan(cursor, match=f"{_ENTRY}*", count=_SCAN)
-            for entry in (await self.find_many([str(name).removeprefix(_ENTRY) for name in names])).values():
-                yield entry
-            seen_all = cursor == 0
 
     async def replay(self, key: str, *, line: Mapping[str, Any]) -> str:
         """Queue a dead letter's job again; answers `replayed`, `missing`, `closed`, or the state that forbids it."""

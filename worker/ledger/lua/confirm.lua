@@ -28,6 +28,7 @@ for i = 3, #ARGV, 3 do
     note(entry, ARGV[i + 2])
     count_confirmed(entry, ARGV[i + 1], ARGV[i + 2] ~= '')
     if ARGV[i + 2] ~= '' then redis.call('ZADD', 'refunds:mismatches', now, key) end
+    redis.call('ZADD', 'refunds:unpacked', now, key)
     table.insert(written, key)
   end
 end

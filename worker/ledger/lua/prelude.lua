@@ -11,6 +11,8 @@
 --   refunds:order:<shop>:<id>   string  key of the one refund in flight for an order
 --   refunds:order_waiters:<..>  list    keys that wait for that order, each once
 --   refunds:unconfirmed:<shop>  zset    settled key -> time (ms) from which its credit memo is to be read back
+--   refunds:unpacked            zset    settled key -> time (ms) at which nothing more was to come: to be packed
+--   refunds:samples             hash    campaign or '' -> text that its entries are packed against (worker/ledger/samples.py)
 --   refunds:mismatches          zset    key -> time (ms) at which its credit memo was found to be another than asked
 --   refunds:parked:<shop>/<lane> zset   key -> time (ms) at which it was parked: waits for breaker, pause or its turn
 --   refunds:parked              set     "<shop>/<lane>" of those that are not empty

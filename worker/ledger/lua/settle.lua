@@ -19,6 +19,7 @@ if ARGV[6] == '1' then
   redis.call('ZADD', 'refunds:unconfirmed:' .. redis.call('HGET', entry, 'shop'), now, key)
 else
   redis.call('HDEL', entry, 'sent')
+  redis.call('ZADD', 'refunds:unpacked', now, key)
 end
 redis.call('HDEL', entry, 'sent_ms', 'looks', 'tries', 'spent', 'if_absent', 'deaths', 'strays', 'faults', 'calls', 'first_ms', 'look_first',
   'reason', 'verdict', 'message', 'cleared_ms')
