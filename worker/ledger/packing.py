@@ -8,7 +8,7 @@ jobs of one campaign say is the same), in pieces short enough for Redis to keep 
 import base64
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 #: Fields that stay readable for the moves; see lua/pack.lua.
@@ -22,6 +22,8 @@ _PLAIN: Final = frozenset({"refunded", "persisted"})
 #: Window of 4 kB: a sample and an entry. A larger one costs more time to set up than the compression takes.
 _WINDOW: Final = -12
 _MEMORY: Final = 5
+#: 9 takes twice the time and saves no byte.
+_LEVEL: Final = 6
 #: Bytes of the checksum.
 _CHECK: Final = 3
 _LINES: Final = frozenset({"doc", "result", "confirmed", "history"})
@@ -41,9 +43,10 @@ def text_of(key: str, fields: Mapping[str, str]) -> str:
 
 def pack(text: str, sample: str) -> list[str]:
     """Compress a text against a sample, in pieces."""
-    squeeze = zlib.compressobj(9, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, sample.encode())
+    squeeze = zlib.compressobj(_LEVEL, zlib.DEFLATED, _WINDOW, _MEMORY, zlib.Z_DEFAULT_STRATEGY, sample.encode())
     raw = text.encode()
-    packed = _VERSION + base64.b85encode(_check(raw) + squeeze.compress(raw) + squeeze.flush()).decode()
+    data = _check(raw) + squeeze.compress(raw) + squeeze.flush()
+    packed = _VERSION + base64.b64encode(data).decode().rstrip("=")  # base 85 is 6 % shorter and ten times slower
     return [packed[start : start + _PIECE] for start in range(0, len(packed), _PIECE)]
 
 
@@ -57,7 +60,7 @@ def unpack(key: str, fields: Mapping[str, str], sample: str) -> dict[str, str]:
     packed = "".join(pieces[str(number)] for number in range(len(pieces)))
     if not packed.startswith(_VERSION):
         raise ValueError(f"the entry of {key!r} was packed by another version")
-    data = base64.b85decode(packed[1:])
+    data = base64.b64decode(packed[1:] + "==")
     try:
         raw = zlib.decompressobj(_WINDOW, sample.encode()).decompress(data[_CHECK:])
     except zlib.error:
@@ -99,5 +102,4 @@ def _told(history: str) -> str:
     return _json({name: value for name, value in line.items() if name != "worker"})
 
 
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":"))
+_json: Final[Callable[[Mapping[str, Any]], str]] = json.JSONEncoder(separators=(",", ":")).encode
