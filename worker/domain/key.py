@@ -11,13 +11,16 @@ from worker.domain.job import RefundJob
 #: Said about a refund but not part of it: a producer may stamp its retries with them.
 _CARRIED_ALONG: Final = frozenset({"idempotency_key", "reason", "requested_by", "campaign", "metadata"})
 MARKER_PREFIX: Final = "ref "
+#: How lines are sorted and contents hashed. Both are part of every fingerprint in every ledger: never to be changed.
+_in_order: Final = json.JSONEncoder(sort_keys=True).encode
+_compact: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str).encode
 
 
 def canonical(job: RefundJob) -> dict[str, Any]:
     """Give the content that makes a job the refund that it is: what is sent, defaults resolved, lines sorted."""
     content = job.model_dump(mode="json", exclude_none=True, exclude=set(_CARRIED_ALONG))
     if job.items:
-        content["items"] = sorted(content["items"], key=lambda line: json.dumps(line, sort_keys=True))
+        content["items"].sort(key=_in_order)
     if isinstance(job.return_to_stock, list):
         content["return_to_stock"] = sorted(job.return_to_stock)
     for name in ("adjustment_positive", "adjustment_negative"):
@@ -35,7 +38,7 @@ def _canonical_memo(memo: Mapping[str, Any]) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for name, value in memo.items():
         if name == "items" and isinstance(value, list):
-            content[name] = sorted(map(_canonical_memo, value), key=lambda line: json.dumps(line, sort_keys=True))
+            content[name] = sorted(map(_canonical_memo, value), key=_in_order)
         elif value is not None:
             amount = amount_of(value) if name in AMOUNT_FIELDS else None
             content[name] = value if amount is None else format(amount.normalize(), "f")
@@ -44,8 +47,7 @@ def _canonical_memo(memo: Mapping[str, Any]) -> dict[str, Any]:
 
 def fingerprint(job: RefundJob) -> str:
     """Hash the canonical content: equal exactly when two documents ask for the same refund. 32 hex digits."""
-    text = json.dumps(canonical(job), sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+    return hashlib.sha256(_compact(canonical(job)).encode()).hexdigest()[:32]
 
 
 def differences(old: RefundJob, new: RefundJob) -> dict[str, tuple[Any, Any]]:

@@ -5,6 +5,7 @@ A job is accepted when its entry stands. If publishing fails after that, upkeep 
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -105,8 +106,8 @@ async def accept(documents: Sequence[Document], r: Intake, publish: Publish, *, 
     receipts = iter(await _enter(jobs, r, publish, lane=lane) if jobs else [])
     waiting = iter(jobs)
     done = [answer or _answer(next(waiting)[0], next(receipts)) for answer in answers]
-    for answer in done:
-        metrics.ACCEPTED.labels(door, answer.status).inc()
+    for status, count in Counter(answer.status for answer in done).items():
+        metrics.ACCEPTED.labels(door, status).inc(count)
     return done
 
 

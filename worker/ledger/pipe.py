@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, Final
 
+from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ResponseError
@@ -101,7 +102,9 @@ class Pipe:
 
     async def _answers(self, connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
         wait: list[Command] = [("WAITAOF", 1, 0, self._wait_ms)] if self._wait_ms else []
-        await connection.send_packed_command(connection.pack_commands([*commands, *wait]))
+        # the stub of hiredis means a tuple of one
+        packed = [pack_command(command) for command in (*commands, *wait)]  # type: ignore[arg-type]
+        await connection.send_packed_command(packed)
         answers = [await _answer(connection) for _ in commands]
         if wait:
             on_disk = await _answer(connection)

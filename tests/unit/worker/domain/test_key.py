@@ -64,6 +64,39 @@ OTHER: dict[str, Document] = {
 }
 
 
+#: As ledgers hold them. One that changes makes every duplicate of such a job a conflict.
+GOLDEN: dict[str, tuple[Document, str]] = {
+    "plain": ({}, "6128cd54db350611a4c43492d7bd175e"),
+    "two lines, stock": (
+        {
+            "items": [{"sku": "b", "qty": "0.5"}, {"order_item_id": 11, "qty": 2}],
+            "return_to_stock": [12, 11],
+            "comment": "Größe",
+            "notify": True,
+        },
+        "51dc6c49d4c523310ec85224a32e4dc8",
+    ),
+    "amount": ({"items": None, "amount": "5"}, "35d47ad017a8d710fe6636838fd6af90"),
+    "full online": (
+        {
+            "items": None,
+            "full": True,
+            "online": True,
+            "invoice_id": 3,
+            "adjustment_positive": "0",
+            "adjustment_negative": "1.5",
+        },
+        "4684d222140130ef120cb2ba9af1c227",
+    ),
+    "memo": ({"items": None, "creditmemo": a_memo_document()}, "220036d4ffafb06df7286243e058c358"),
+}
+
+
+@pytest.mark.parametrize(("changes", "known"), GOLDEN.values(), ids=list(GOLDEN))
+def test_fingerprints_never_change(changes: Document, known: str):
+    assert fingerprint(a_job(**changes)) == known
+
+
 @pytest.mark.parametrize(("one", "two"), SAME.values(), ids=list(SAME))
 def test_equal_refunds_have_equal_fingerprints(one: Document, two: Document):
     assert fingerprint(a_job(**one)) == fingerprint(a_job(**two))
