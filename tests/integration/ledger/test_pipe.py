@@ -90,19 +90,22 @@ async def test_who_is_cancelled_under_way_leaves_the_others_their_answers(redis:
     assert await pipe.ask("ECHO", "next") == "next"
 
 
-async def test_what_is_asked_for_while_all_bundles_travel_goes_together(redis: Redis):
-    pipe = Pipe(redis, most_under_way=1)
-    slow = pipe.ask("BLPOP", "nothing", 0.2)
+async def test_what_is_asked_for_while_all_bundles_travel_goes_together(redis: Redis, redis_url: str):
+    patient = connect(f"{redis_url.rpartition('/')[0]}/7", timeout_seconds=30)
+    pipe = Pipe(patient, most_under_way=1)
+    first = pipe.ask("BLPOP", "a list", 20)
     await asyncio.sleep(0.05)
     before = await reads_of(redis)
     waiting = []
     for number in range(5):
         waiting.append(pipe.ask("ECHO", str(number)))
         await asyncio.sleep(0)
+    await redis.rpush("a list", "go")
 
     assert await asyncio.gather(*waiting) == list("01234")
-    assert await slow is None
-    assert await reads_of(redis) - before == 2
+    assert await first == ["a list", "go"]
+    assert await reads_of(redis) - before == 3  # the push, the bundle, and this question
+    await patient.aclose()
 
 
 async def test_a_write_that_is_not_known_to_be_on_disk_has_failed(redis: Redis):
