@@ -156,8 +156,9 @@ def _show_groups(groups: Groups, by: Group, *, as_json: bool) -> None:
 
 
 def _words_of(sums: Totals) -> str:
-    unknown = f", and {sums.unknown} of unknown amount" if sums.unknown else ""
-    return f"{sums.known} letter(s) ask for {sums.money}{unknown}"
+    known = [f"{sums.known} letter(s) ask for {sums.money}"] if sums.known else []
+    unknown = [f"{sums.unknown} of unknown amount"] if sums.unknown else []
+    return ", ".join(known + unknown)
 
 
 def _money(letter: Letter) -> str:
@@ -165,4 +166,5 @@ def _money(letter: Letter) -> str:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= _WORDS else f"{text[:_WORDS]}..."
+    words = " ".join(text.split())
+    return words if len(words) <= _WORDS else f"{words[:_WORDS]}..."
