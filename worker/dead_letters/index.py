@@ -18,6 +18,8 @@ UNKNOWN_CLASS: Final = 0
 GONE_CLASS: Final = 255
 #: For `bytes.translate`: 1 for classes of amounts that are known.
 KNOWN: Final = bytes(UNKNOWN_CLASS < value < GONE_CLASS for value in range(256))
+#: The same, of those that are not.
+NOT_KNOWN: Final = bytes(value == UNKNOWN_CLASS for value in range(256))
 _NEGATIVE_CLASS, _CENTS_CLASS, _STEPS = 1, 2, 18
 _WIDTHS: Final = {"ids": 8, "times": 8, "cents": 8, "classes": 1, "cells": 4, "words": 4}
 _TYPES: Final = {"ids": "Q", "times": "q", "cents": "q", "cells": "I", "words": "I"}

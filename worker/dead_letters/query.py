@@ -14,7 +14,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from worker.dead_letters.filter import Filter
-from worker.dead_letters.index import KNOWN, Cell, Index, id_number, letter_id
+from worker.dead_letters.index import KNOWN, NOT_KNOWN, Cell, Index, id_number, letter_id
 from worker.dead_letters.letter import Letter
 from worker.dead_letters.masks import both
 from worker.dead_letters.order import Order, Sort
@@ -145,7 +145,7 @@ async def _page_by_time(
 
 async def _sums(index: Index, scan: Scan) -> dict[int, Totals]:
     """Add up the rows that fit, per cell."""
-    letters: Counter[int] = Counter()
+    unknown: Counter[int] = Counter()
     known: Counter[int] = Counter()
     cents = [0] * (1 + max(cell.number for cell in scan.cells))
     async for block, mask in Reading(index, scan, {"classes", "cells", "cents"}).masks(await blocks_from(index)):
@@ -155,11 +155,13 @@ async def _sums(index: Index, scan: Scan) -> dict[int, Totals]:
         some = list(compress(cells, says))
         known.update(some)
         if says is not mask:
-            letters.update(compress(cells, mask))
+            unknown.update(compress(cells, both(mask, block.columns["classes"].translate(NOT_KNOWN))))
         for cell, amount in zip(some, compress(amounts, says), strict=True):
             cents[cell] += amount
-    letters = letters or known  # where the amount decides, all that fit say it
-    return {cell: Totals(letters=count, known=known[cell], cents=cents[cell]) for cell, count in letters.items()}
+    return {
+        cell: Totals(letters=known[cell] + unknown[cell], known=known[cell], cents=cents[cell])
+        for cell in known.keys() | unknown.keys()
+    }
 
 
 def _stream(wanted: Filter) -> str:

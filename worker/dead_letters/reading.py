@@ -1,6 +1,6 @@
 """Go through the index for the letters that fit a filter, and read of each block only what is needed."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -60,7 +60,8 @@ class Reading:
             masks = {block.number: scan.first_look(block, *classes) for block in found}
             left = [block.number for block in found if 1 in masks[block.number]]
             rows_with_text = await self._with_text([block for block in left if block in with_text])
-            for block in await self.index.read(left, scan.columns | self.columns):
+            more = (scan.columns | self.columns) - {"classes", "cells"}
+            for block in joined(found, await self.index.read(left, more)):
                 mask = scan.second_look(block, masks[block.number], rows_with_text.get(block.number, ()))
                 mask = mask[: block.length]
                 if 1 in mask:
@@ -83,3 +84,9 @@ class Reading:
             block.number: search.rows(block.numbers("words"), block.columns["keys"], block.columns["text"])
             for block in await self.index.read(blocks, ["words", "keys", "text"])
         }
+
+
+def joined(blocks: Sequence[Block], others: Sequence[Block]) -> Iterator[Block]:
+    """The others, each with the columns that were read of it before."""
+    known = {block.number: block.columns for block in blocks}
+    return (Block(block.number, known[block.number] | block.columns) for block in others)
