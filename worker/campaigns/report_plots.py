@@ -176,6 +176,7 @@ def _upright(plot: Plot, values: Sequence[float], labels: Sequence[str], titles:
     step = min(room / len(values), _WIDEST_STEP)
     width = min(step - min(step * 0.2, 6), _WIDEST_BAR)
     heights = [(floor - _TOP) * max(value, 0) / top for value in values]
+    middles = [_LEFT + (index + 0.5) * step for index in range(len(labels))]
     every = math.ceil(_LABEL_WIDTH * max(map(len, labels)) / step)
     return replace(
         plot,
@@ -185,8 +186,8 @@ def _upright(plot: Plot, values: Sequence[float], labels: Sequence[str], titles:
             for index, (height, title) in enumerate(zip(heights, titles, strict=True))
         ],
         lines=[Mark(at=_round(floor - (floor - _TOP) * tick / top), text=_number(tick)) for tick in ticks],
-        marks=[Mark(at=_round(_LEFT + (index + 0.5) * step), text=label)
-               for index, label in enumerate(labels) if index % every == 0],
+        marks=[Mark(at=_round(at), text=label) for at, label in list(zip(middles, labels, strict=True))[::every]
+               if at + len(label) * _LABEL_WIDTH / 2 <= WIDTH],
     )  # fmt: skip
 
 

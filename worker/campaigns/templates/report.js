@@ -51,10 +51,11 @@
         const raw = value(rows[index], column.name);
         return isNumber ? (raw === "" ? -Infinity : Number(raw)) : String(raw);
       };
-      const keys = new Map(fits.map((index) => [index, keyOf(index)]));
+      const keys = [];
+      for (const index of fits) keys[index] = keyOf(index);
       const order = state.down ? -1 : 1;
       fits.sort((a, b) => {
-        const one = keys.get(a), other = keys.get(b);
+        const one = keys[a], other = keys[b];
         return (one < other ? -1 : one > other ? 1 : a - b) * order;
       });
     }
