@@ -206,7 +206,7 @@ def test_an_unknown_campaign_is_named_and_writes_nothing(stack: Stack, tmp_path:
     out = ("--out", str(tmp_path)) if command == "report" else ()
     done = stack.refunds("campaign", command, "never", *out)
     assert done.returncode == 2
-    assert "there is no campaign 'never'" in done.stderr
+    assert "no campaign is named 'never'; there are: " in done.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -13,7 +13,7 @@ from worker.campaigns.report_files import FORMATS, Format
 from worker.campaigns.report_page import verdict
 from worker.campaigns.report_row import Ending
 from worker.campaigns.store import Campaigns
-from worker.cli.campaign_status import unless_missing
+from worker.cli.campaign_steer import missing_campaign
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import opened_desk, settings_for_a_command
@@ -81,8 +81,11 @@ async def _make(settings: Settings, name: str, paths: list[tuple[Format, Path]],
     try:
         shops = {shop: open_shop(one, session).magento for shop, one in settings.shops.items()} if is_audited else None
         async with opened_desk(settings) as desk:
-            campaign = unless_missing(await Campaigns(desk.redis).find(name), name)
-            total = (await Campaigns(desk.redis).counts(name)).total
+            campaigns = Campaigns(desk.redis)
+            campaign = await campaigns.find(name)
+            if campaign is None:
+                raise await missing_campaign(campaigns, name)
+            total = (await campaigns.counts(name)).total
             with counting("jobs", total=total) as tick:
                 return await make_report(desk.redis, campaign, shops, paths, by=by, tick=tick)
     except RefundError as error:

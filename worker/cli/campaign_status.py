@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final
 
 import typer
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -14,13 +14,14 @@ from rich.text import Text
 
 from config.settings import Settings
 from worker.campaigns.status import Status, lines, read_status
+from worker.campaigns.store import Campaigns
+from worker.cli.campaign_steer import missing_campaign
 from worker.cli.examples import examples
-from worker.cli.failure import Exit, Failure, Interrupted
-from worker.cli.opening import opened_desk, settings_for_a_command
+from worker.cli.failure import Exit, Interrupted
+from worker.cli.opening import Desk, opened_desk, settings_for_a_command
 from worker.cli.output import answer, answer_json, clean, remark
 from worker.domain.lifecycle import State
 
-_Found = TypeVar("_Found")
 #: Widths that the status is written for; an unknown terminal gets the usual one.
 _NARROWEST: Final = 60
 _WIDEST: Final = 100
@@ -67,7 +68,7 @@ def show_status(
 
 async def _once(settings: Settings, name: str, *, as_json: bool) -> Status:
     async with opened_desk(settings) as desk:
-        status = unless_missing(await read_status(desk.redis, name), name)
+        status = await _read(desk, name)
     if as_json:
         answer_json(status.summary())
     else:
@@ -75,17 +76,11 @@ async def _once(settings: Settings, name: str, *, as_json: bool) -> Status:
     return status
 
 
-def unless_missing(found: _Found | None, name: str) -> _Found:
-    """Give a campaign, or what was read of it; the command ends where there is none of that name.
-
-    Raises:
-        Failure: There is none.
-    """
-    if found is None:
-        raise Failure(
-            f"there is no campaign {clean(name)!r}; `refunds campaign list` names them all", code=Exit.INVALID
-        )
-    return found
+async def _read(desk: Desk, name: str) -> Status:
+    status = await read_status(desk.redis, name)
+    if status is None:
+        raise await missing_campaign(Campaigns(desk.redis), name)
+    return status
 
 
 async def _follow(settings: Settings, name: str, interval: float | None, *, as_json: bool) -> Status:
@@ -99,7 +94,7 @@ async def _follow(settings: Settings, name: str, interval: float | None, *, as_j
             answer_json(last.summary())
         else:
             answer(_in_a_line(last))
-    return unless_missing(last, name)
+    return _some(last)
 
 
 async def _on_screen(settings: Settings, name: str, pause: float) -> Status:
@@ -109,7 +104,13 @@ async def _on_screen(settings: Settings, name: str, pause: float) -> Status:
         async for last in _readings(settings, name, pause):
             hint = [] if last.is_over else ["", "Ctrl-C ends the watching; the campaign goes on."]
             live.update(Text("\n".join([*_lines(last, console.width), *hint]), no_wrap=True), refresh=True)
-    return unless_missing(last, name)
+    return _some(last)
+
+
+def _some(last: Status | None) -> Status:
+    if last is None:
+        raise AssertionError("bug: watching ends with a reading, or with an error")
+    return last
 
 
 async def _readings(settings: Settings, name: str, pause: float) -> AsyncIterator[Status]:
@@ -118,7 +119,7 @@ async def _readings(settings: Settings, name: str, pause: float) -> AsyncIterato
     async with opened_desk(settings) as desk:
         while True:
             try:
-                status = unless_missing(await read_status(desk.redis, name), name)
+                status = await _read(desk, name)
             except (RedisConnectionError, RedisTimeoutError, OSError) as error:
                 if not is_away:
                     remark(f"Redis is away ({type(error).__name__}); trying again")

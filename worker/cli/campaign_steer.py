@@ -190,7 +190,7 @@ async def _steer(settings: Settings, name: str, act: _Act, *, by: str, why: str,
         campaigns = Campaigns(desk.redis)
         before = await campaigns.find(name)
         if before is None:
-            raise await _missing(campaigns, name)
+            raise await missing_campaign(campaigns, name)
         if before.state in act.already:
             return _Said(campaign=before, changed=False, in_flight=0, keys=[])
         steered, after = await _do(campaigns, before, act, by=by or login(), why=why, **fields)
@@ -224,7 +224,8 @@ def _refusal(name: str, steered: Steered, act: _Act) -> str:
     return f"{name} is {steered.before}: that cannot be changed any more"
 
 
-async def _missing(campaigns: Campaigns, name: str) -> Failure:
+async def missing_campaign(campaigns: Campaigns, name: str) -> Failure:
+    """Say that there is no such campaign, and which there are."""
     known = ", ".join(campaign.name for campaign in (await campaigns.all())[-10:]) or "none"
     return Failure(f"no campaign is named {name!r}; there are: {known}", code=Exit.INVALID)
 
