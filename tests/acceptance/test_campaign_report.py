@@ -44,10 +44,10 @@ async def begin(campaigns: Campaigns, name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def jobs(stack: Stack, order_ids: Iterator[int]) -> list[dict[str, Any]]:
+def jobs(stack: Stack, order_ids: Iterator[int], tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """Five refunds, one full and one of them with an expected total, and two that cannot be made."""
     orders = [next(order_ids) for _ in range(5)]
-    said = {"campaign": NAME, "comment": FORMULA, "reason": f"@{SCRIPT}", "metadata": {"rma": "-2+3", "x": SCRIPT}}
+    said = {"comment": FORMULA, "reason": f"@{SCRIPT}", "metadata": {"rma": "-2+3", "x": SCRIPT}}
     made: list[dict[str, Any]] = [
         {"idempotency_key": f"rma-1{index}", "order_id": order, **said, "amount": f"{index + 1}.05"}
         for index, order in enumerate(orders)
@@ -56,11 +56,13 @@ def jobs(stack: Stack, order_ids: Iterator[int]) -> list[dict[str, Any]]:
     del made[3]["amount"]
     made[4]["expected_total"] = "5.05"
     made += [
-        {"idempotency_key": "rma-17", "order_number": TAG, "campaign": NAME, "amount": "7.77"},
-        {"idempotency_key": "rma-18", "order_id": 5999, "campaign": NAME, "amount": "2.23"},
+        {"idempotency_key": "rma-17", "order_number": TAG, "amount": "7.77"},
+        {"idempotency_key": "rma-18", "order_id": 5999, "amount": "2.23"},
     ]
-    on_redis(stack, lambda campaigns: begin(campaigns, NAME))
-    stack.submit(*made, lane="bulk")
+    file = tmp_path_factory.mktemp("campaign") / "spring.jsonl"
+    file.write_text("".join(f"{json.dumps(job)}\n" for job in made))
+    done = stack.refunds("campaign", "start", str(file), "--name", NAME, "--yes", "--by", "bob")
+    assert done.returncode == 0, done.stderr
     stack.settle([job["idempotency_key"] for job in made])
     stack.wait_until(lambda: status(stack)["confirmed"] == 5)
     return made
