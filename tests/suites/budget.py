@@ -12,6 +12,8 @@ from redis.asyncio import Redis
 
 from tests.factories import a_document, a_job, a_memo_document
 from tests.suites.ledger import LINE, Bench, Clock
+from worker.campaigns.feed import Feed
+from worker.campaigns.store import Campaigns, CampaignState
 from worker.domain.lifecycle import State
 from worker.domain.limits import NO_LIMITS, Hold, Limits
 from worker.guards.budget import set_campaign_limit, spent_of_campaign
@@ -202,6 +204,22 @@ class BudgetPromises:
         till.clock.pass_seconds(1000)
         assert await till.ledger.publish() == []
         assert await till.state("k") is State.HELD
+
+    async def test_the_held_jobs_of_a_cancelled_campaign_end_with_it(self, till: Till):
+        till.limits = Limits(job=Decimal("1.00"))
+        campaigns = Campaigns(till.redis, now_ms=lambda: till.clock.ms)
+        await campaigns.create("spring", sha256="x")
+        await till.take("k", "2.00", campaign="spring")
+        await till.take("other", "2.00")
+        states = frozenset({CampaignState.DRAFT})
+        await campaigns.steer("spring", allowed=states, to=CampaignState.CANCELLED)
+        feed = Feed(till.redis, now_ms=lambda: till.clock.ms)
+        await feed.step()
+        await feed.step()
+
+        assert (await till.state("k"), await till.state("other")) == (State.CANCELLED, State.HELD)
+        assert [entry.key async for entry in till.holds.entries()] == ["other"]
+        assert (await till.holds.count(), await till.redis.scard("refunds:campaigns:open")) == (1, 0)
 
     # --- before the call ------------------------------------------------------------------------------------------
 

@@ -53,7 +53,8 @@ class Holds:
             campaign: Only jobs of this campaign.
             shop: Only jobs of this shop.
         """
-        keys: list[str] = [str(key) for key in await self._redis.zrange(_ON_HOLD, 0, -1)]
+        name = f"refunds:campaign:{campaign}:on_hold" if campaign else _ON_HOLD
+        keys: list[str] = [str(key) for key in await self._redis.zrange(name, 0, -1)]
         for start in range(0, len(keys), _PAGE):
             for entry in (await self._ledger.find_many(keys[start : start + _PAGE])).values():
                 if (

@@ -17,7 +17,6 @@ note(entry, ARGV[9])
 redis.call('HSET', entry, 'approved_hash', known[2], 'approved_cents', ARGV[7], 'approved_by', ARGV[8],
   'updated_ms', string.format('%d', now))
 redis.call('HDEL', entry, 'reason', 'message', 'held_limit', 'held_spent', 'held_ms', 'asked')
-redis.call('ZREM', 'refunds:on_hold', key)
 if ARGV[7] ~= '' then reserve(entry, tonumber(ARGV[7]), '', now, true) end
 move(entry, 'queued')
 redis.call('ZADD', 'refunds:due', now, key)

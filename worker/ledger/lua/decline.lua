@@ -12,7 +12,6 @@ append_record(ARGV[2], ARGV[3])
 local now = time_ms(ARGV[4])
 note(entry, ARGV[7])
 redis.call('HDEL', entry, 'held_limit', 'held_spent', 'held_ms', 'asked', 'approved_hash', 'approved_cents', 'approved_by')
-redis.call('ZREM', 'refunds:on_hold', key)
 -- a Redis that lost its newest writes may have lost an approval, and the send after it
 local ledger = redis.call('HMGET', 'refunds:ledger', 'epoch_ms', 'mode')
 local is_known = tonumber(known[2] or '0') > tonumber(ledger[1] or '0') and ledger[2] ~= 'after_loss'

@@ -49,6 +49,17 @@ local function wind_up(backlog)
   return #keys > 0
 end
 
+-- The same for those that are held for approval: nobody is to decide on them any more.
+local function wind_up_held(campaign)
+  for _, key in ipairs(redis.call('ZRANGE', campaign .. ':on_hold', 0, to_end - 1)) do
+    local entry = entry_of(key)
+    local is_unsent = is_surely_unsent(entry)
+    if is_unsent then move(entry, 'cancelled') else move(entry, 'queued') end
+    if not is_unsent then redis.call('ZADD', 'refunds:due', now, key) end
+    to_end, ended = to_end - 1, ended + 1
+  end
+end
+
 -- Jobs that a campaign's own rate allows now; unspent allowance is kept for a quarter of a second.
 local function allowed_by_rate(campaign, c)
   local rate = number(c.rate)
@@ -78,6 +89,7 @@ for _, name in ipairs(open) do
     redis.call('HSET', campaign, 'ended_ms', string.format('%d', now))
     if c.state == 'running' then redis.call('HSET', campaign, 'state', 'done') end
   elseif c.state == 'running' or c.state == 'cancelled' then
+    if c.state == 'cancelled' and number(counts[6]) > 0 and to_end > 0 then wind_up_held(campaign) end
     c.may = c.state == 'running' and allowed_by_rate(campaign, c) or 0
     for _, shop in ipairs(redis.call('SMEMBERS', campaign .. ':shops')) do
       local backlog = campaign .. ':backlog:' .. shop

@@ -1,7 +1,8 @@
 -- Money that counts as spent; put before the prelude. Amounts are whole cents of the base currency.
 --   refunds:limits    hash  campaign:<name> -> limit that was set for that campaign; it goes before that of the settings
 --   refunds:spent     hash  day:<shop>:<days since 1970, UTC> and campaign:<name> -> cents that count as spent
---   refunds:on_hold   zset  key -> time (ms) at which it was held: over a limit, waits for people
+--   refunds:on_hold   zset  key -> time (ms) at which it was held: over a limit, waits for people; the same for those
+--                           of a campaign in refunds:campaign:<name>:on_hold
 -- Fields of an entry: limited ('1': a limit applied when it was accepted), money (cents that count, or counted once),
 -- money_day (day for which they count; absent while they do not). The sums over all entries that have a money_day are
 -- the counters, exactly: so both fields stay with an entry that has settled.

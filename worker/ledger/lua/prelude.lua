@@ -59,6 +59,11 @@ local function count_reason(campaign, entry, by)
   if redis.call('HINCRBY', reasons, reason, by) <= 0 then redis.call('HDEL', reasons, reason) end
 end
 
+local function off_hold(key, campaign)
+  redis.call('ZREM', 'refunds:on_hold', key)
+  if campaign then redis.call('ZREM', 'refunds:campaign:' .. campaign .. ':on_hold', key) end
+end
+
 -- Change the state and the counters that must add up with it. What people laid aside or cancelled is not spent.
 local function move(entry, to)
   local known = redis.call('HMGET', entry, 'state', 'campaign', 'cents', 'money_day')
@@ -71,6 +76,7 @@ local function move(entry, to)
     if from == 'dead' or to == 'dead' then count_reason(known[2], entry, to == 'dead' and 1 or -1) end
   end
   if known[4] and (to == 'held' or to == 'cancelled') then give_back(entry) end
+  if from == 'held' then off_hold(string.sub(entry, string.len(entry_of('')) + 1), known[2]) end
   redis.call('HSET', entry, 'state', to)
 end
 
@@ -236,6 +242,8 @@ local function hold(entry, key, now, over, asked)
   redis.call('HSET', entry, 'reason', over[1], 'held_limit', over[2], 'held_spent', over[3], 'asked', asked,
     'held_ms', at, 'updated_ms', at)
   redis.call('ZADD', 'refunds:on_hold', at, key)
+  local campaign = redis.call('HGET', entry, 'campaign')
+  if campaign then redis.call('ZADD', 'refunds:campaign:' .. campaign .. ':on_hold', at, key) end
   move(entry, 'held')
 end
 
