@@ -6,11 +6,15 @@ import hashlib
 import hmac
 import json
 import re
+import shutil
 import socket
+import ssl
+import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
@@ -83,9 +87,9 @@ class RawServer:
 
 
 @asynccontextmanager
-async def serving(behave: Behaviour) -> AsyncIterator[RawServer]:
+async def serving(behave: Behaviour, *, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServer]:
     raw = RawServer(behave)
-    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(raw.serve, "127.0.0.1", 0, ssl=tls)
     raw.port = server.sockets[0].getsockname()[1]
     try:
         yield raw
@@ -184,6 +188,21 @@ async def a_client(
     return Magento(shop, auth=auth or Bearer(token=SecretStr("sandbox")), session=session)
 
 
+def nobodys_certificate(folder: Path) -> ssl.SSLContext:
+    """A server's TLS with a certificate for localhost that nobody vouches for."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("needs the command openssl, to make a certificate")
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subject = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
+    made = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1")
+    files = ("-keyout", str(key), "-out", str(certificate))
+    subprocess.run([openssl, "req", "-x509", *made, *subject, *files], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    return context
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -217,6 +236,17 @@ class TestNothingLeft:
                 await send(client)
 
             assert server.heard == []
+
+    async def test_a_shop_whose_certificate_does_not_verify_is_told_nothing(
+        self, opened: AsyncExitStack, tmp_path: Path
+    ):
+        async with serving(answering((200, "15")), tls=nobodys_certificate(tmp_path)) as server:
+            client = await a_client(opened, server.port, address="https://localhost")
+
+            with pytest.raises(NotSent) as caught:
+                await send(client)
+
+            assert (caught.value.reason, server.heard) == ("certificate", [])
 
     async def test_a_handshake_that_never_ends_is_not_sent(self, opened: AsyncExitStack):
         async with serving(hang) as server:

@@ -96,6 +96,16 @@ class TestRefusing:
         assert name in text
         assert expected in text
 
+    @pytest.mark.parametrize("many", ["max_amount_per_day", "max_amount_per_campaign"])
+    def test_a_limit_of_one_job_above_that_of_many_is_named_with_the_shop(self, many: str):
+        shop = {"base_url": "https://shop.example", "auth": "bearer", "token": "t", many: "50.00"}
+        environ = {"REFUNDS_MAX_AMOUNT": "50.01", "REFUNDS_SHOPS": json.dumps({"eu": shop})}
+        with pytest.raises(
+            SettingsError, match=rf"REFUNDS_MAX_AMOUNT \(50.01\) is above .*{many.upper()} \(50.00\).*'eu'"
+        ):
+            Settings.from_environ(environ)
+        assert Settings.from_environ({**environ, "REFUNDS_MAX_AMOUNT": "50.00"}).max_amount == Decimal("50.00")
+
     def test_all_wrong_variables_are_named_at_once(self):
         text = refusal({"REFUNDS_MAX_ATTEMPTS": "x", "REFUNDS_LOG_LEVEL": "loud", "REFUNDS_REDIS_ULR": "redis://h/0"})
         assert text.startswith("3 wrong setting(s):")
