@@ -125,7 +125,7 @@ class ShopSettings(BaseModel):
     preflight: Literal["never", "auto", "always"] = Field(
         default="auto",
         description="Read the order and quote the refund first: always; auto: where a job is relative (full, amount, "
-        "sku, order_number, expected_total) or may have been sent before; never: only to complete the job.",
+        "sku, order_number, expected_total, a deduction) or may have been sent before; never: only where it must be.",
     )
     confirm: bool = Field(default=True, description="Read credit memos back, up to 100 in a call, and compare them.")
     max_amount: Decimal | None = Field(

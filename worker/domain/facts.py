@@ -49,6 +49,7 @@ class Need(StrEnum):
     NO_ITEMS = "lines at quantity 0 are named, because an empty list refunds everything"
     SHIPPING = "the shipping that is left is made explicit"
     STOCK = "the lines that go back on stock are made explicit"
+    DEDUCTION = "a deduction must leave something of its lines: Magento books a negative memo without a word"
     EXPECTED_TOTAL = "the total that is expected is held against a quote"
     REPEATED = "the job may have been sent before"
     ALWAYS = "the shop's setting preflight asks for it"
@@ -82,6 +83,7 @@ def reasons_to_read(job: RefundJob, preflight: Preflight, *, is_repeated: bool) 
     if preflight == "never" or job.is_persist:  # of a memo that is only stored, no order decides anything
         return own
     added = {
+        Need.DEDUCTION: bool(job.adjustment_negative),
         Need.EXPECTED_TOTAL: job.expected_total is not None and job.creditmemo is None,
         Need.REPEATED: is_repeated,
         Need.ALWAYS: preflight == "always",

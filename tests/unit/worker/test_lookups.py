@@ -91,6 +91,11 @@ async def test_always_reads_a_plain_job_too():
     assert (await read(FakeShop(), "always"))[1] == ["lock", "order"]
 
 
+async def test_a_deduction_is_held_against_the_order_because_magento_books_negative_memos():
+    assert (await read(FakeShop(), "auto", adjustment_negative="50.00"))[1] == ["lock", "order"]
+    assert (await read(FakeShop(), "auto", adjustment_negative="0"))[1] == []
+
+
 async def test_never_reads_only_what_the_job_cannot_do_without():
     assert (await read(FakeShop(), "never", expected_total="10.00", is_repeated=True))[1] == []
     assert (await read(FakeShop(), "never", items=None, full=True))[1] == ["lock", "order"]
@@ -106,5 +111,5 @@ async def test_an_online_credit_memo_is_read_with_its_invoice():
 
 
 def test_every_reason_is_a_sentence_for_people():
-    reasons = reasons_to_read(a_job(expected_total="1"), "always", is_repeated=True)
-    assert reasons == (Need.EXPECTED_TOTAL, Need.REPEATED, Need.ALWAYS)
+    reasons = reasons_to_read(a_job(expected_total="1", adjustment_negative="1"), "always", is_repeated=True)
+    assert reasons == (Need.DEDUCTION, Need.EXPECTED_TOTAL, Need.REPEATED, Need.ALWAYS)
