@@ -15,8 +15,9 @@ help:  ## this list
 demo: $(READY)  ## a sample campaign against a simulated shop, with faults on
 	$(BIN)/refunds demo
 
+# Two at a time: most of them wait for processes and sockets. A file stays together, it may share what it started.
 test: $(READY)  ## all tests but chaos and bench; starts what it needs
-	$(BIN)/python -m pytest -m "not chaos and not bench"
+	$(BIN)/python -m pytest -m "not chaos and not bench" --numprocesses 2 --dist loadfile $(TEST_ARGS)
 
 check: $(READY)  ## the gate: format, lint, import contracts, types, tests
 	$(BIN)/ruff format --check .
