@@ -15,6 +15,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from worker import metrics
+from worker.attempt import Attempt
 from worker.domain.crash_point import CrashPoint
 from worker.domain.facts import order_in
 from worker.domain.lifecycle import State
@@ -22,7 +23,7 @@ from worker.domain.money import cents
 from worker.domain.outcome import DeadLettered, Deferred, Held, Outcome, Settled, Withdrawn
 from worker.guards.gate import NotNow
 from worker.guards.hand import Hand
-from worker.handler import Attempt, attempt
+from worker.handler import attempt
 from worker.ledger.entry import Claim
 from worker.ledger.ledger import LedgerMissing, StaleFence
 from worker.resources import Resources, Shop

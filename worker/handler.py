@@ -5,17 +5,18 @@ claim -> look back (only if an earlier send may have happened) -> plan -> order 
 """
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final
 
+from worker.attempt import Attempt
 from worker.domain.answers import AnswerClass, Reading, read_answer
 from worker.domain.asked import preflight_under_a_limit, total_of
 from worker.domain.backoff import reconcile_seconds, retry_seconds
 from worker.domain.crash_point import CrashPoint
-from worker.domain.doubt import Doubt, GiveUp, LookAgain, SendNext, SendSame, after_no_marker, send_number
+from worker.domain.doubt import send_number
 from worker.domain.errors import InDoubt, NotSent, RefundError, Refused, Throttled, Unauthorised
-from worker.domain.job import RefundJob, parse_job
+from worker.domain.job import parse_job
 from worker.domain.lifecycle import State
 from worker.domain.limits import Hold
 from worker.domain.lines import PreflightRefusal
@@ -23,18 +24,14 @@ from worker.domain.nonce import nonce_for
 from worker.domain.outcome import DeadLettered, Deferred, Held, Outcome, Settled, Verdict, Via, Withdrawn
 from worker.domain.plan import Plan, plan
 from worker.domain.problems import InvalidJob
-from worker.guards.gate import Slot
-from worker.guards.signals import GOOD, of_error, of_reading
+from worker.guards.signals import of_error, of_reading
 from worker.ledger.entry import Claim, Entry
 from worker.ledger.ledger import Cancelled, OrderBusy, Paused
 from worker.ledger.over_limit import OverLimit
-from worker.lookups import NotFound, check_total, order_of, read_facts
-from worker.magento.reconcile import foreign_since, marked, seen
-from worker.resources import Resources, Shop
+from worker.look_back import look_back
+from worker.lookups import NotFound, read_facts
+from worker.resources import Resources
 
-#: A call that could not be written within this many seconds after it was marked `sent` is not made any more:
-#: the process was suspended, and somebody else may be reconciling the job by now.
-SEND_WITHIN_SECONDS: Final = 3.0
 #: How long a job waits in line for its order before it looks by itself; the holder wakes it earlier.
 _ORDER_BUSY_SECONDS: Final = 5.0
 #: Credentials are repaired by people; by then the breaker is open, which parks the job until a probe is let in.
@@ -46,39 +43,6 @@ _PAUSED_SECONDS: Final = 0.2
 _ESCALATE_SECONDS: Final = 900.0
 #: Statuses with which Magento itself answers a refund: it has seen the nonce then. Others come from proxies.
 _MAGENTO_SAW_IT: Final = frozenset({200, 400, 404, 500})
-
-
-@dataclass
-class Attempt:
-    """One attempt under way; what happened is gathered for the one canonical log line."""
-
-    claim: Claim
-    job: RefundJob
-    shop: Shop
-    r: Resources
-    began: float
-    order_id: int | None = None
-    plan: Plan | None = None
-    number: int = 0
-    status: int | None = None
-    rule: str = ""
-    is_proven: bool = True
-    evidence: dict[str, Any] | None = None
-    slot: Slot = field(default_factory=Slot)
-
-    @property
-    def is_limited(self) -> bool:
-        """Whether a limit on money applies, so that what the refund will be must be known before the call."""
-        return bool(self.shop.limits) or self.entry.is_limited
-
-    @property
-    def entry(self) -> Entry:
-        """The entry as it was claimed."""
-        return self.claim.entry
-
-    def server_ms(self) -> int:
-        """The server's time now: that of the claim and what has passed since."""
-        return self.claim.now_ms + int((time.monotonic() - self.began) * 1000)
 
 
 async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None] | None:
@@ -123,7 +87,7 @@ async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None] 
 async def _attempt(a: Attempt) -> Outcome:
     is_repeated = a.entry.state is State.IN_DOUBT or a.claim.possibly_sent_ms > 0
     if is_repeated:
-        known = await _look_back(a)
+        known = await look_back(a)
         if known is not None:
             return known
     rules = a.shop.rules
@@ -143,80 +107,6 @@ async def _lock(a: Attempt, order_id: int) -> None:
     a.r.crashes.pass_by(CrashPoint.AFTER_LOCK)
 
 
-# --- an earlier send may have happened ------------------------------------------------------------------------------
-
-
-async def _look_back(a: Attempt) -> Outcome | None:
-    """Ask the shop for the marker of this key. None means: go on and send, under the number that was chosen."""
-    a.order_id = await order_of(a.job, a.shop.magento, known=a.entry.sent.get("order_id"))
-    memos = await a.shop.magento.creditmemos_of(a.order_id)
-    a.slot.signal = GOOD
-    a.r.crashes.pass_by(CrashPoint.AFTER_RECONCILE)
-    if own := marked(memos, a.entry.key, a.job.creditmemo):
-        return _found(a, own)
-    if foreign := foreign_since(memos, a.entry.first_ms):
-        a.evidence = {"foreign_memos": foreign}  # an admin, or a gateway's webhook: people will want to know
-    doubt = _doubt(a)
-    a.is_proven = doubt.age_seconds >= doubt.longest_request_seconds
-    match after_no_marker(doubt, jitter=a.r.jitter()):
-        case SendSame():
-            a.number = max(a.entry.sends, 1)
-            return None
-        case SendNext():
-            a.number = a.entry.sends + 1
-            return None
-        case LookAgain(delay_seconds=delay):
-            to = State.IN_DOUBT if a.entry.state is State.IN_DOUBT else State.WAITING
-            reason = a.entry.reason or "in_doubt"
-            return Deferred(to=to, reason=reason, delay_seconds=delay, fields={"looks": a.entry.looks + 1})
-        case GiveUp(verdict=verdict, reason=reason):
-            a.evidence = {
-                "sent": dict(a.entry.sent),
-                "sent_ms": a.entry.sent_ms,
-                "sends": a.entry.sends,
-                "memos_of_the_order": seen(memos),
-            }
-            message = a.entry.message or "no credit memo with this job's marker came up at the shop"
-            return DeadLettered(reason=reason or a.entry.reason or "unknown_refusal", verdict=verdict, message=message)
-
-
-def _doubt(a: Attempt) -> Doubt:
-    entry, now_ms = a.entry, a.server_ms()
-    was_sent = entry.state is State.IN_DOUBT
-    last_ms = max(entry.sent_ms if was_sent else 0, a.claim.possibly_sent_ms)
-    first_ms = entry.first_ms if was_sent else min(entry.accepted_ms, last_ms)
-    return Doubt(
-        age_seconds=(now_ms - last_ms) / 1000,
-        longest_request_seconds=a.shop.settings.longest_request_seconds + _departs_within_seconds(a),
-        nonce_age_seconds=(now_ms - first_ms) / 1000 if a.shop.has_nonces else None,
-        is_spent=entry.is_spent,
-        is_online=a.job.online,
-        was_sent=was_sent,
-        refuse_if_absent=entry.if_absent == "refuse",
-        looks=entry.looks,
-        sends=entry.calls + entry.deaths,
-        max_sends=a.r.settings.max_attempts,
-    )
-
-
-def _departs_within_seconds(a: Attempt) -> float:
-    """How long after the mark `sent` a call can still leave us; only then does the shop's longest request begin."""
-    return SEND_WITHIN_SECONDS + a.shop.settings.connect_timeout_seconds
-
-
-def _found(a: Attempt, memos: list[Any]) -> Outcome:
-    memo = memos[0]
-    details: dict[str, Any] = {
-        "increment_id": memo.get("increment_id"),
-        "base_grand_total": str(memo.get("base_grand_total", "")),
-    }
-    if len(memos) > 1:
-        details["twins"] = [other["entity_id"] for other in memos[1:]]
-    if mismatch := check_total(a.job, memo):
-        details["mismatch"] = mismatch
-    return Settled(memo_id=int(memo["entity_id"]), via=Via.MARKER, details=details)
-
-
 # --- the call -------------------------------------------------------------------------------------------------------
 
 
@@ -230,9 +120,7 @@ async def _send(a: Attempt, made: Plan) -> Outcome:
         "refunded_before": made.refunded_before,
         "quote": made.quote.total if made.quote else None,
     }
-    send_before = time.monotonic() + _departs_within_seconds(
-        a
-    )  # from before the mark: we may be suspended right after it
+    send_before = time.monotonic() + a.departs_within_seconds  # from before the mark: a suspension may follow it
     cleared = bool(a.claim.possibly_sent_ms) and a.number > a.entry.sends and not a.shop.has_nonces
     await a.r.ledger.send(
         a.claim,

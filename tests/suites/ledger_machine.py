@@ -16,12 +16,12 @@ from redis.asyncio import Redis
 
 from tests.factories import a_document, a_memo_document, an_order
 from tests.fakes import MASKED, REFUSED, THROTTLED, FakeShop, Fate, ProcessDied, crash_at, resources
+from worker.attempt import SEND_WITHIN_SECONDS
 from worker.chunk import handle
 from worker.domain.answer import Answer
 from worker.domain.crash_point import CrashPoint
 from worker.domain.job import parse_job
 from worker.domain.lifecycle import FINAL, FIRST, MOVES, State
-from worker.handler import SEND_WITHIN_SECONDS
 from worker.intake.accept import stored
 from worker.ledger.entry import Entry
 from worker.ledger.ledger import Ledger

@@ -21,12 +21,12 @@ from tests.fakes import (
     resources,
 )
 from tests.suites.ledger import Clock
+from worker.attempt import SEND_WITHIN_SECONDS
 from worker.chunk import handle
 from worker.domain.answer import Answer
 from worker.domain.errors import NotSent, RefundError, Throttled, Unauthorised
 from worker.domain.lifecycle import State
 from worker.domain.nonce import nonce_for
-from worker.handler import SEND_WITHIN_SECONDS
 from worker.intake.accept import stored
 from worker.ledger.entry import Entry
 from worker.ledger.ledger import Ledger
