@@ -62,11 +62,11 @@ def test_it_names_service_route_body_and_rule(said: dict[str, dict[str, Any]], r
 
 
 def test_an_offline_method_sends_an_invoice_to_the_order_service(stack: Stack):
-    """Order 3 of the samples is paid by checkmo; only a look at it can tell."""
-    job = {"idempotency_key": "e-1", "invoice_id": 3, "amount": "1.00"}
+    """Order 6 of the samples is paid by checkmo; only a look at it can tell."""
+    job = {"idempotency_key": "e-1", "invoice_id": 6, "amount": "1.00"}
     done = stack.refunds("explain", "-", "--live", "--json", input=json.dumps(job))
     line = json.loads(done.stdout)
-    assert (line["rule"], line["path"]) == ("offline-invoice-of-offline-method", "/V1/order/3/refund")
+    assert (line["rule"], line["path"]) == ("offline-invoice-of-offline-method", "/V1/order/6/refund")
 
 
 def test_people_get_it_in_words(stack: Stack):
