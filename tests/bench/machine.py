@@ -25,11 +25,11 @@ def machine() -> str:
 
 
 def load() -> str:
-    """Say how busy the machine is before anything is measured; figures of a busy one mean little."""
+    """Say how busy the machine was before anything was measured: of a busy one only ratios count."""
     average = os.getloadavg()[0]
     is_quiet = average < 0.5 * (os.cpu_count() or 1)
-    return f"load average {average:.1f} before the run" + (
-        "" if is_quiet else ": **not quiet, these figures are noise**"
+    return f"load average {average:.1f} in the minute before" + (
+        "" if is_quiet else " (an installation counts too): **trust the ratios, not the figures**"
     )
 
 
