@@ -17,7 +17,7 @@ from worker.domain.money import cents
 from worker.enqueue import Enqueue
 from worker.sandbox.demo_verdict import key_of
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 Job = dict[str, Any]
 #: The first sample order.

@@ -13,7 +13,7 @@ import pytest
 from tests.stack import Stack
 from worker.sandbox.demo_verdict import key_of
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 #: Short, so that the test is; the default is 10 s.
 LEASE = {"REFUNDS_LEASE_SECONDS": "2", "REFUNDS_HEARTBEAT_SECONDS": "0.5", "REFUNDS_LOST_MESSAGE_SECONDS": "1"}

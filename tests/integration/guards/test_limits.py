@@ -10,7 +10,7 @@ import pytest
 from tests.integration.guards.shops import ask, jobs_for, memos, seed, serve_with, start_limited_shop
 from tests.stack import Stack
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(110)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 
 def test_two_workers_never_overrun_what_the_shop_allows_and_a_single_job_overtakes(tmp_path: Path):

@@ -10,7 +10,7 @@ import pytest
 from tests.integration.guards.shops import ask, jobs_for, memos, seed, serve_with, start_limited_shop, wait
 from tests.stack import Stack
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(110)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 
 def shop_state(stack: Stack, name: str = "default") -> dict[str, Any]:

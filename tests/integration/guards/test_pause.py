@@ -8,7 +8,7 @@ import pytest
 from tests.integration.guards.shops import ask, jobs_for, memos, seed, serve_with, start_limited_shop
 from tests.stack import Stack
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(110)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 
 def test_after_the_acknowledgement_nothing_new_is_sent_until_it_is_resumed(tmp_path: Path):

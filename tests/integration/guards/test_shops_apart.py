@@ -7,7 +7,7 @@ import pytest
 from tests.integration.guards.shops import ask, jobs_for, memos, seed, serve_with, start_limited_shop
 from tests.stack import Stack
 
-pytestmark = [pytest.mark.integration, pytest.mark.timeout(110)]
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(180)]
 
 
 def test_a_shop_goes_on_while_another_one_hangs(tmp_path: Path):
