@@ -3,6 +3,7 @@
 Facts are logged as `noun.verb_past` with fields: `log.info("refund.attempt_finished", outcome="refunded")`.
 """
 
+import json
 import logging
 import sys
 from typing import Final, TextIO
@@ -43,7 +44,7 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
     renderer: Processor = (
         structlog.dev.ConsoleRenderer(colors=stream.isatty())
         if is_console
-        else structlog.processors.JSONRenderer(default=str, ensure_ascii=False)
+        else structlog.processors.JSONRenderer(serializer=_to_json)
     )
     level = logging.getLevelNamesMapping()[settings.log_level.upper()]
     _configure_standard_library(stream, level, shared, renderer)
@@ -53,6 +54,14 @@ def configure_logging(settings: Settings, *, stream: TextIO | None = None) -> No
         wrapper_class=structlog.make_filtering_bound_logger(level),
         cache_logger_on_first_use=False,  # cached loggers see neither a second call nor `capture_logs` in a test
     )
+
+
+def _to_json(event: EventDict, **_: object) -> str:
+    """Write one line; `json.dumps` with these options would make an encoder for each."""
+    return _encode(event)
+
+
+_encode: Final = json.JSONEncoder(default=str, ensure_ascii=False).encode
 
 
 class _Writer(structlog.WriteLogger):

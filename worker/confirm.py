@@ -77,7 +77,10 @@ async def confirm_batch(shop: Shop, confirmations: Confirmations, *, wait_second
     jobs = {entry.key: job for entry in entries if (job := _job_of(entry)) is not None}
     async with shop.gate.slot("bulk", may_look=True):
         memos = await _read(entries, jobs, shop.magento)
-    found = [_held_against(entry, jobs.get(entry.key), memos, now_ms) for entry in entries]
+    of_orders: dict[object, list[Document]] = {}
+    for memo in memos.values():
+        of_orders.setdefault(memo.get("order_id"), []).append(memo)
+    found = [_held_against(entry, jobs.get(entry.key), memos, of_orders, now_ms) for entry in entries]
     done = [(one, wrong) for one, wrong in found if one is not None]
     written = await confirmations.write(name, [one for one, _ in done])
     metrics.CONFIRMED.labels(name).inc(len(written))
@@ -114,7 +117,11 @@ async def _read(entries: Sequence[Entry], jobs: Mapping[str, RefundJob], magento
 
 
 def _held_against(
-    entry: Entry, job: RefundJob | None, memos: Mapping[int, Document], now_ms: int
+    entry: Entry,
+    job: RefundJob | None,
+    memos: Mapping[int, Document],
+    of_orders: Mapping[object, Sequence[Document]],
+    now_ms: int,
 ) -> tuple[Confirmed | None, list[Mismatch]]:
     """Compare one entry with its credit memo; None when that is looked for once more before it counts as missing."""
     memo = memos.get(int(entry.result["memo_id"]))
@@ -122,13 +129,12 @@ def _held_against(
         return None, []
     own: list[Document] = []
     wrong: list[Mismatch] = []
-    if job is not None:
-        of_order = [one for one in memos.values() if memo and one.get("order_id") == memo.get("order_id")]
-        own = marked(of_order, entry.key, job.creditmemo)
-        wrong = mismatches(job, _sent(entry, job), memo, own)
+    sent = None if job is None else _sent(entry, job)
+    if job is not None and sent is not None:
+        own = marked(of_orders[memo.get("order_id")] if memo else (), entry.key, job.creditmemo)
+        wrong = mismatches(job, sent, memo, own)
     is_marked = any(memo is one for one in own)
-    quote = None if job is None else _sent(entry, job).quote
-    facts = {"at_ms": now_ms, **facts_of(memo, wrong, is_marked=is_marked, quote=quote)}
+    facts = {"at_ms": now_ms, **facts_of(memo, wrong, is_marked=is_marked, quote=sent.quote if sent else None)}
     words = "; ".join(f"{one.kind}: {one.detail}" for one in wrong)
     line = {"at_ms": now_ms, "event": "mismatch_found", "detail": words} if wrong else None
     return Confirmed(key=entry.key, facts=facts, line=line), wrong

@@ -78,7 +78,7 @@ class Answer:
         if "json" not in self.content_type.lower():
             return None
         try:
-            return json.loads(self.text, parse_float=Decimal, parse_constant=_refuse_constant)
+            return _decode(self.text)
         except (ValueError, RecursionError):
             return None
 
@@ -155,3 +155,7 @@ def _shapes(body: object) -> Iterator[Shape]:
 
 def _refuse_constant(name: str) -> object:
     raise ValueError(f"not JSON: {name}")
+
+
+#: Made once: `json.loads` with these options would make one for each answer.
+_decode: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant).decode

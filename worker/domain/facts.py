@@ -96,12 +96,6 @@ def named_invoice(job: RefundJob) -> int | None:
     return job.invoice_id or (job.creditmemo or {}).get("invoice_id")
 
 
-def order_in(document: Mapping[str, Any]) -> object:
-    """Give what a job document names as its order, in the same places, without validating anything."""
-    memo = document.get("creditmemo")
-    return document.get("order_id") or (memo.get("order_id") if isinstance(memo, dict) else None)
-
-
 def named_order(job: RefundJob) -> int | None:
     """Give the entity id of the order where the job itself names it."""
     return job.order_id or (job.creditmemo or {}).get("order_id")

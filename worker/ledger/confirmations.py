@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from redis.asyncio import Redis
 
@@ -60,5 +60,5 @@ class Confirmations:
         return set(await self._move("confirm", self._now(), shop, *args)) if args else set()
 
 
-def _json(value: Mapping[str, Any]) -> str:
-    return json.dumps(value, separators=(",", ":"), default=str)
+#: Made once: `json.dumps` with these options would make one for each text.
+_json: Final[Callable[[Mapping[str, Any]], str]] = json.JSONEncoder(separators=(",", ":"), default=str).encode

@@ -1,7 +1,7 @@
 """One ledger entry as a value, read from the hash that the Lua moves write."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -9,6 +9,7 @@ from typing import Any, Final
 from worker.domain.lifecycle import State
 from worker.domain.limits import Hold, of_cents
 
+#: How each field is read; fields that are not here have a rule of their own, or belong to newer versions.
 _NUMBERS: Final = (
     *("fence", "sends", "accepted_ms", "updated_ms", "held_ms", "sent_ms", "first_ms", "cleared_ms"),
     *("looks", "tries", "deaths", "calls", "revision"),
@@ -18,6 +19,11 @@ _TEXTS: Final = (
     *("if_absent", "closed", "approved_by", "approved_hash", "approved_cents"),
 )
 _DOCUMENTS: Final = ("sent", "result", "confirmed")
+_READ: Final[Mapping[str, Callable[[str], Any]]] = {
+    **dict.fromkeys(_NUMBERS, lambda text: int(float(text or 0))),
+    **dict.fromkeys(_TEXTS, str),
+    **dict.fromkeys(_DOCUMENTS, lambda text: json.loads(text or "{}")),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +98,7 @@ class Entry:
     @classmethod
     def read(cls, key: str, fields: Mapping[str, str]) -> "Entry":
         """Build an entry from the fields of its hash; unknown ones are left to newer versions."""
-        values: dict[str, Any] = {name: fields[name] for name in _TEXTS if name in fields}
-        values |= {name: int(float(fields[name] or 0)) for name in _NUMBERS if name in fields}
-        values |= {name: json.loads(fields[name]) for name in _DOCUMENTS if fields.get(name)}
+        values: dict[str, Any] = {name: _READ[name](text) for name, text in fields.items() if name in _READ}
         if "history" in fields:
             values["history"] = tuple(json.loads(line) for line in fields["history"].splitlines())
         return cls(

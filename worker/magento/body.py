@@ -55,6 +55,8 @@ def retry_after_seconds(header: str, *, date: str = "") -> float | None:
         Seconds to wait, from 0 to a day; None when the header is empty or nonsense.
     """
     text = header.strip()
+    if not text:
+        return None
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text):
         return _bounded(float(text))
     until = _moment(text)

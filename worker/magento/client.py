@@ -14,7 +14,7 @@ from worker.domain.errors import Unreadable
 from worker.domain.request import MagentoRequest
 from worker.magento.auth import Auth
 from worker.magento.body import read_answer_of
-from worker.magento.call import Call, watches_departures
+from worker.magento.call import Call
 from worker.magento.documents import Document, all_of, found, id_of, page_of, with_id
 from worker.magento.search import Condition, Filter, search_query
 from worker.magento.shop import Shop
@@ -45,13 +45,7 @@ class Magento:
         session: aiohttp.ClientSession,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Take the session of the process.
-
-        Raises:
-            ValueError: The session was not made by `open_session`: it could not tell what has left us.
-        """
-        if not watches_departures(session):
-            raise ValueError("the session does not watch departures; make it with worker.magento.session.open_session")
+        """Take the session of the process, which `worker.magento.session.open_session` made."""
         self.name = shop.name
         #: Requests made so far, of every kind.
         self.requests = 0
@@ -214,7 +208,6 @@ class Magento:
             headers=headers,
             timeout=self._timeout,
             allow_redirects=False,
-            middlewares=(self._auth.for_call(call),),
-            trace_request_ctx=call,
+            middlewares=(self._auth.for_call(call), call.carried),
         ) as response:
             return await read_answer_of(response, max_bytes=_MAX_LOOKUP_BYTES if body is None else _MAX_ANSWER_BYTES)
