@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from config.settings import Settings
+from worker.cancelling import cancel_surely
 from worker.confirm import confirm
 from worker.guards.limits import Limits
 from worker.pack import pack
@@ -128,14 +129,6 @@ async def heartbeat(r: Resources) -> None:
                 log.warning("worker.heartbeat_failed", error=type(error).__name__)
             is_away = True
         await asyncio.sleep(min(r.settings.heartbeat_seconds, _AWAY_SECONDS if is_away else math.inf))
-
-
-async def cancel_surely(*tasks: asyncio.Future[Any]) -> None:
-    """Cancel tasks until they are done: redis-py swallows one cancellation in twenty, in the middle of a command."""
-    while pending := {task for task in tasks if not task.done()}:
-        for task in pending:
-            task.cancel()
-        await asyncio.wait(pending, timeout=0.5)
 
 
 async def give_back(r: Resources) -> None:

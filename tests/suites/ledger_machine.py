@@ -360,7 +360,7 @@ async def _dump(redis: Any) -> dict[str, Any]:
         "zset": lambda key: redis.zrange(key, 0, -1, withscores=True),
         "set": redis.smembers,
         "list": lambda key: redis.lrange(key, 0, -1),
-        "string": redis.get,
+        "string": lambda key: redis.execute_command("GET", key, NEVER_DECODE=True),  # the index of letters is no text
     }
     found: dict[str, Any] = {}
     for key in await redis.keys("*"):

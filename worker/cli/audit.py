@@ -1,6 +1,5 @@
 """refunds audit: the ledger against the shops, both ways; with --trail, whether the record of all acts is whole."""
 
-import asyncio
 import re
 from dataclasses import asdict
 from typing import Annotated
@@ -10,6 +9,7 @@ import typer
 from config.settings import Settings
 from worker.audit import Audit, audit
 from worker.campaigns.report import campaign_keys
+from worker.cancelling import run_until_done
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import opened_desk, settings_for_a_command
@@ -59,7 +59,7 @@ def audit_command(
         raise Failure("--subject and --noted go with --trail", code=Exit.INVALID)
     if since is not None and not re.fullmatch(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?", since):
         raise Failure("--since must be YYYY-MM-DD or 'YYYY-MM-DD HH:MM:SS' (UTC)", code=Exit.INVALID)
-    found = asyncio.run(_audit(settings_for_a_command(), campaign, since))
+    found = run_until_done(_audit(settings_for_a_command(), campaign, since))
     if as_json:
         answer_json({**asdict(found), "agrees": not found.differences})
     else:
@@ -95,7 +95,7 @@ def _show(found: Audit) -> None:
 
 
 def _of_trail(settings: Settings, *, subject: str, noted: str, as_json: bool) -> None:
-    chain = asyncio.run(_verify(settings, subject=subject, noted=noted, as_json=as_json))
+    chain = run_until_done(_verify(settings, subject=subject, noted=noted, as_json=as_json))
     if chain.broken_at:
         raise Failure(f"THE TRAIL IS BROKEN at record {chain.broken_at}: {chain.why}", code=Exit.SOME_FAILED)
     whole = f"{chain.count} records, each as it was written; head {chain.head or 'none'}"

@@ -1,6 +1,5 @@
 """`refunds campaign report`: what a campaign came to, as a page to sign off, a spreadsheet, or JSON."""
 
-import asyncio
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
@@ -13,6 +12,7 @@ from worker.campaigns.report_files import FORMATS, Format
 from worker.campaigns.report_page import verdict
 from worker.campaigns.report_row import Ending
 from worker.campaigns.store import Campaigns
+from worker.cancelling import run_until_done
 from worker.cli.campaign_steer import missing_campaign
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
@@ -66,7 +66,7 @@ def report(
     Exit code 0 when ledger and shop agree, 1 on any difference, 3 when Redis or a shop cannot be asked.
     """
     paths = paths_of(name, out, form)
-    made = asyncio.run(_make(settings_for_a_command(), name, paths, by or login(), is_audited=not no_audit))
+    made = run_until_done(_make(settings_for_a_command(), name, paths, by or login(), is_audited=not no_audit))
     if as_json:
         files = {str(path): sha256 for path, sha256 in made.files.items()}
         answer_json({"name": name, "files": files, "figures": made.figures.summary(), "audit": made.audit.summary()})

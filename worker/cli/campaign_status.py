@@ -15,6 +15,7 @@ from rich.text import Text
 from config.settings import Settings
 from worker.campaigns.status import Status, lines, read_status
 from worker.campaigns.store import Campaigns
+from worker.cancelling import run_until_done
 from worker.cli.campaign_steer import missing_campaign
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Interrupted
@@ -55,7 +56,7 @@ def show_status(
     """
     settings = settings_for_a_command()
     try:
-        last = asyncio.run(
+        last = run_until_done(
             _follow(settings, name, interval, as_json=as_json) if watch else _once(settings, name, as_json=as_json)
         )
     except KeyboardInterrupt:

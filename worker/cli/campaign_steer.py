@@ -1,6 +1,5 @@
 """`refunds campaign list|pause|resume|cancel|rate`: what campaigns there are, and steering one from any machine."""
 
-import asyncio
 import re
 from collections.abc import Coroutine
 from dataclasses import asdict, dataclass, replace
@@ -10,6 +9,7 @@ import typer
 
 from config.settings import Settings
 from worker.campaigns.store import Campaign, Campaigns, CampaignState, Counts, Steered
+from worker.cancelling import run_until_done
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import Desk, opened_desk, settings_for_a_command
@@ -59,7 +59,7 @@ def parse_rate(text: str) -> float:
 
 def list_campaigns(as_json: AsJson = False) -> None:
     """List the campaigns, oldest first."""
-    found = asyncio.run(_list(settings_for_a_command()))
+    found = run_until_done(_list(settings_for_a_command()))
     if as_json:
         answer_json({"campaigns": [{**_plain(campaign), "jobs": _jobs(counts)} for campaign, counts in found]})
     elif found:
@@ -169,7 +169,7 @@ class _Said:
 
 
 def _run(act: Coroutine[Any, Any, _Said], name: str, *, as_json: bool) -> None:
-    said = asyncio.run(act)
+    said = run_until_done(act)
     if as_json:
         answer_json({"campaign": name, "state": said.campaign.state.value, "rate": said.campaign.rate,
                      "changed": said.changed, "in_flight": said.in_flight, "in_flight_keys": said.keys})  # fmt: skip

@@ -12,6 +12,7 @@ import click
 import typer
 
 from config.settings import Settings
+from worker.cancelling import run_until_done
 from worker.cli.dead_who import By, DryRun, KeyOrId, Why, insist, letter_of, who_of
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
@@ -69,7 +70,7 @@ def edit(
     stays a dead letter until it is replayed. A document that never became a job is accepted once it is valid.
     """
     wish = _Wish(changes=tuple(changes or ()), who=who_of(by, why), dry_run=dry_run, replay=replay, as_json=as_json)
-    asyncio.run(_edit(settings_for_a_command(), key_or_id, wish))
+    run_until_done(_edit(settings_for_a_command(), key_or_id, wish))
 
 
 async def _edit(settings: Settings, key_or_id: str, wish: _Wish) -> None:

@@ -1,6 +1,5 @@
 """`refunds dead export`: dead letters as a file for a spreadsheet or a program."""
 
-import asyncio
 import os
 import sys
 import tempfile
@@ -13,6 +12,7 @@ from typing import Annotated, TextIO
 import typer
 
 from config.settings import Settings
+from worker.cancelling import run_until_done
 from worker.cli.dead_filters import (
     Campaigns,
     Closed,
@@ -81,7 +81,7 @@ def export(
         closed=closed,
     )
     with _opened(out) as file:
-        written = asyncio.run(_write(settings_for_a_command(), wanted, form, file))
+        written = run_until_done(_write(settings_for_a_command(), wanted, form, file))
     remark(f"{written} letter(s) written" + (f" to {out}" if out else ""))
 
 

@@ -1,6 +1,5 @@
 """`refunds dead list`: which dead letters there are, and what money they ask for."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -8,6 +7,7 @@ from typing import Annotated, Final
 import typer
 
 from config.settings import Settings
+from worker.cancelling import run_until_done
 from worker.cli.dead_filters import (
     AsJson,
     Campaigns,
@@ -91,7 +91,7 @@ def list_letters(
         closed=closed,
     )
     order = Order(by=sort, is_reverse=reverse, after=after)
-    found = asyncio.run(_ask(settings_for_a_command(), wanted, order, limit=limit, group_by=group_by))
+    found = run_until_done(_ask(settings_for_a_command(), wanted, order, limit=limit, group_by=group_by))
     if group_by is not None:
         _show_groups(found.groups, group_by, as_json=as_json)
     else:

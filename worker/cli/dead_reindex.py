@@ -1,11 +1,11 @@
 """`refunds dead reindex`: build the index of dead letters anew."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
 from config.settings import Settings
+from worker.cancelling import run_until_done
 from worker.cli.examples import examples
 from worker.cli.opening import opened_desk, settings_for_a_command
 from worker.cli.output import remark
@@ -25,7 +25,7 @@ def reindex(
 
     A rebuild that was interrupted goes on where it was; until it is at its end, `list` reads every letter instead.
     """
-    done = asyncio.run(_reindex(settings_for_a_command(), DEAD_CLOSED if closed else DEAD_STREAM))
+    done = run_until_done(_reindex(settings_for_a_command(), DEAD_CLOSED if closed else DEAD_STREAM))
     remark(f"{done} letter(s) indexed")
 
 

@@ -1,6 +1,5 @@
 """`refunds dead replay`: send jobs of dead letters again, under their own keys: some at once, or a frozen selection."""
 
-import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from config.settings import Settings
+from worker.cancelling import run_until_done
 from worker.cli.dead_filters import (
     AsJson,
     Campaigns,
@@ -104,7 +104,7 @@ def replay_letters(
     if dry_run:
         look(settings, chosen.letters, str(chosen), who, not_refunded=not_refunded, as_json=as_json)
         return
-    if asyncio.run(_replay(settings, chosen, who, not_refunded=not_refunded, as_json=as_json)):
+    if run_until_done(_replay(settings, chosen, who, not_refunded=not_refunded, as_json=as_json)):
         raise SystemExit(int(Exit.SOME_FAILED))
 
 

@@ -1,11 +1,11 @@
 """`refunds dead resolve`: write down what people found out about a letter; and `discard`, its short form."""
 
-import asyncio
 from typing import Annotated, Any
 
 import typer
 
 from config.settings import Settings
+from worker.cancelling import run_until_done
 from worker.cli.dead_who import By, DryRun, KeyOrId, Why, insist, letter_of, who_of
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
@@ -61,17 +61,17 @@ def resolve(
     who = who_of(by, f"{why} (the shop was not asked)" if unchecked and why else why)
     settings = settings_for_a_command()
     if discarded:
-        asyncio.run(_discard(settings, key_or_id, who, dry_run=dry_run))
+        run_until_done(_discard(settings, key_or_id, who, dry_run=dry_run))
     elif refunded:
         is_lenient = (other_amount, unchecked)
-        asyncio.run(_refunded(settings, key_or_id, refunded, who, lenient=is_lenient, dry_run=dry_run))
+        run_until_done(_refunded(settings, key_or_id, refunded, who, lenient=is_lenient, dry_run=dry_run))
     else:
-        asyncio.run(_not_refunded(settings, key_or_id, who, unchecked=unchecked, dry_run=dry_run))
+        run_until_done(_not_refunded(settings, key_or_id, who, unchecked=unchecked, dry_run=dry_run))
 
 
 def discard(key_or_id: KeyOrId, by: By = "", why: Why = "", dry_run: DryRun = False) -> None:
     """Close a dead letter whose job shall never be done; the same as `resolve --discard`."""
-    asyncio.run(_discard(settings_for_a_command(), key_or_id, who_of(by, why), dry_run=dry_run))
+    run_until_done(_discard(settings_for_a_command(), key_or_id, who_of(by, why), dry_run=dry_run))
 
 
 async def _discard(settings: Settings, key_or_id: str, who: Who, *, dry_run: bool) -> None:

@@ -1,6 +1,5 @@
 """Selections of dead letters: look at the shop and freeze them, replay them, list them."""
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import asdict
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from config.settings import Settings
+from worker.cancelling import run_until_done
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import Desk, opened_desk, settings_for_a_command
@@ -39,7 +39,7 @@ def register(group: typer.Typer) -> None:
 
 def look(settings: Settings, letters: Letters, what: str, who: Who, *, not_refunded: bool, as_json: bool) -> None:
     """Ask the shops what would come of replaying letters, say so, and freeze them."""
-    made, found = asyncio.run(_look(settings, letters, what, who, not_refunded=not_refunded))
+    made, found = run_until_done(_look(settings, letters, what, who, not_refunded=not_refunded))
     sums = _sums(found)
     for one in found:
         if as_json:
@@ -93,7 +93,7 @@ def _sums(found: Sequence[Foreseen | Item]) -> dict[str, tuple[int, Decimal | No
 
 def run_selection(settings: Settings, selection_id: str, who: Who, pace: Pace, *, as_json: bool) -> None:
     """Replay a selection to its end, or until something says stop; exit code 1 when letters are left or failed."""
-    progress = asyncio.run(_run(settings, selection_id, who, pace))
+    progress = run_until_done(_run(settings, selection_id, who, pace))
     if as_json:
         answer_json({**asdict(progress), "selection": selection_id})
     else:
@@ -148,9 +148,9 @@ def selections(
     """List the frozen selections; or of one, what was foreseen for each letter, and what came of it."""
     settings = settings_for_a_command()
     if selection_id:
-        asyncio.run(_show(settings, selection_id, as_json=as_json))
+        run_until_done(_show(settings, selection_id, as_json=as_json))
     else:
-        asyncio.run(_list(settings, as_json=as_json))
+        run_until_done(_list(settings, as_json=as_json))
 
 
 async def _list(settings: Settings, *, as_json: bool) -> None:

@@ -1,12 +1,12 @@
 """`refunds dead show`: one dead letter, with everything that is known of it and what to do next."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import typer
 
 from config.settings import Settings
+from worker.cancelling import run_until_done
 from worker.cli.dead_who import KeyOrId, letter_of
 from worker.cli.examples import examples
 from worker.cli.opening import opened_desk, settings_for_a_command
@@ -31,7 +31,7 @@ def register(group: typer.Typer) -> None:
 
 def show(key_or_id: KeyOrId, as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Show one dead letter: job, decision, every attempt, Magento's words, the order as it was, and what to do next."""
-    letter, entry = asyncio.run(_find(settings_for_a_command(), key_or_id))
+    letter, entry = run_until_done(_find(settings_for_a_command(), key_or_id))
     if as_json:
         sent = dict(entry.sent) if entry else {}
         answer_json({**letter.summary(), "revision": letter.revision, "sent": sent, "next": _next(letter)})

@@ -1,6 +1,5 @@
 """`refunds doctor`: is everything as it must be? Each line is ok, or says what to do."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from config.shops import ShopSettings
+from worker.cancelling import run_until_done
 from worker.cli.examples import examples
 from worker.cli.failure import Exit
 from worker.cli.opening import NO_LEDGER, Desk, opened_desk, settings_for_a_command
@@ -49,7 +49,7 @@ def register(cli: typer.Typer) -> None:
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="One JSON object per check.")] = False) -> None:
     """Check Redis, broker, credentials, the marker search and clocks. Exit code 1 when something is wrong."""
-    is_ill = asyncio.run(_doctor(settings_for_a_command(), as_json=as_json))
+    is_ill = run_until_done(_doctor(settings_for_a_command(), as_json=as_json))
     if is_ill:
         raise SystemExit(int(Exit.SOME_FAILED))
 

@@ -1,6 +1,5 @@
 """`refunds explain`: what would be done with a job, and why. Sends nothing."""
 
-import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from config.settings import Settings
+from worker.cancelling import run_until_done
 from worker.cli.documents import Numbered, documents, opened_input
 from worker.cli.examples import examples
 from worker.cli.failure import Exit
@@ -72,7 +72,7 @@ def _explain(numbered: Numbered, settings: Settings, *, live: bool) -> tuple[dic
         }, Exit.INVALID
     if not live:
         return _on_paper(numbered, job, settings), Exit.DONE
-    return asyncio.run(_live(numbered, job, settings))
+    return run_until_done(_live(numbered, job, settings))
 
 
 def _on_paper(numbered: Numbered, job: RefundJob, settings: Settings) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`refunds shops`, `refunds pause` and `refunds resume`: how the shops stand, and stopping what is sent to them."""
 
-import asyncio
 import getpass
 from dataclasses import asdict
 from enum import StrEnum
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from config.settings import Settings
+from worker.cancelling import run_until_done
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import opened_desk, settings_for_a_command
@@ -47,7 +47,7 @@ def register(cli: typer.Typer) -> None:
 
 def shops(as_json: AsJson = False) -> None:
     """Show how each shop stands: breaker, pauses, limits in force, latency, and what waits for it."""
-    found, stopped = asyncio.run(_shops(settings_for_a_command()))
+    found, stopped = run_until_done(_shops(settings_for_a_command()))
     if as_json:
         answer_json({"shops": [{**asdict(shop), "backlog": shop.backlog} for shop in found], "pauses": stopped})
         return
@@ -88,7 +88,7 @@ def pause_command(
     as_json: AsJson = False,
 ) -> None:
     """Stop sending. When this returns nothing new is sent; calls that are under way end, and are written down."""
-    is_new, calls = asyncio.run(_pause(settings_for_a_command(), Scope(shop=shop, lane=lane), by or _login()))
+    is_new, calls = run_until_done(_pause(settings_for_a_command(), Scope(shop=shop, lane=lane), by or _login()))
     scope = Scope(shop=shop, lane=lane).field
     if as_json:
         answer_json({"paused": scope, "new": is_new, "calls_under_way": calls})
@@ -108,7 +108,7 @@ async def _pause(settings: Settings, scope: Scope, by: str) -> tuple[bool, int]:
 def resume_command(shop: Shop = None, lane: OfLane = None, as_json: AsJson = False) -> None:
     """End a pause, named exactly as it was made. What waited goes on by itself."""
     scope = Scope(shop=shop, lane=lane)
-    was_paused, left = asyncio.run(_resume(settings_for_a_command(), scope))
+    was_paused, left = run_until_done(_resume(settings_for_a_command(), scope))
     if as_json:
         answer_json({"resumed": scope.field, "was_paused": was_paused, "pauses": left})
     else:

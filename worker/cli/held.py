@@ -1,6 +1,5 @@
 """`refunds held`, `refunds approve` and `refunds decline`: jobs over a limit on money, and what people decide."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,6 +9,7 @@ import typer
 
 from config.settings import Settings
 from worker.campaigns.store import Campaigns
+from worker.cancelling import run_until_done
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import Desk, opened_desk, settings_for_a_command
@@ -51,7 +51,7 @@ def held(
     as_json: AsJson = False,
 ) -> None:
     """List the jobs that are held because they go over a limit on money, longest first."""
-    found, total = asyncio.run(_held(settings_for_a_command(), campaign, shop, limit))
+    found, total = run_until_done(_held(settings_for_a_command(), campaign, shop, limit))
     if as_json:
         for entry in found:
             answer_json(summary(entry))
@@ -130,7 +130,7 @@ def _decide(what: str, keys: Sequence[str], campaign: str, said: Said, *, dry_ru
     if not said.by or len(said.by) > _LONGEST_NAME or not said.by.isprintable():
         raise Failure(f"say who decides: --by NAME, up to {_LONGEST_NAME} printable characters", code=Exit.INVALID)
     decision = _Decision(what=what, said=said, dry_run=dry_run, as_json=as_json)
-    if asyncio.run(decision.run(settings_for_a_command(), list(dict.fromkeys(keys)), campaign)):
+    if run_until_done(decision.run(settings_for_a_command(), list(dict.fromkeys(keys)), campaign)):
         raise SystemExit(int(Exit.SOME_FAILED))
 
 

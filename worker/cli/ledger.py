@@ -1,11 +1,11 @@
 """`refunds ledger`: make a Redis a ledger, say how far it is trusted, see whether its books add up."""
 
-import asyncio
 from typing import Annotated, Any, Literal
 
 import typer
 
 from config.settings import Settings
+from worker.cancelling import run_until_done
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import NO_LEDGER, opened_desk, settings_for_a_command
@@ -42,7 +42,7 @@ def init(
     if after_loss and trust:
         raise Failure("--after-loss and --trust exclude each other", code=Exit.INVALID)
     how: How = "after_loss" if after_loss else "trust" if trust else "first"
-    said = asyncio.run(_init(settings_for_a_command(), how))
+    said = run_until_done(_init(settings_for_a_command(), how))
     if as_json:
         answer_json({"answer": said, "detail": _SAID[said]})
     else:
@@ -59,7 +59,7 @@ async def _init(settings: Settings, how: How) -> str:
 
 def status(as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False) -> None:
     """Show the ledger's identity and its counts, and whether they add up. Exit code 1 if they do not."""
-    found = asyncio.run(_status(settings_for_a_command()))
+    found = run_until_done(_status(settings_for_a_command()))
     if as_json:
         answer_json(found)
     else:

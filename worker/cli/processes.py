@@ -15,6 +15,7 @@ from config.logging import configure_logging
 from config.queues import WORKER_QUEUES, Queue
 from config.sentry import init_sentry
 from config.settings import Settings
+from worker.cancelling import cancel_surely
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import NO_LEDGER, producer
@@ -23,7 +24,6 @@ from worker.enqueue import Enqueue
 from worker.intake.stream import StreamIntake, open_stream
 from worker.ledger.ledger import Ledger
 from worker.resources import opened
-from worker.runtime import cancel_surely
 from worker.upkeep.upkeep import Upkeep
 
 log = structlog.get_logger("process")

@@ -1,6 +1,5 @@
 """`refunds show`: what the ledger knows of one key, attempt by attempt."""
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -8,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from config.settings import Settings
+from worker.cancelling import run_until_done
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import opened_desk, settings_for_a_command
@@ -25,7 +25,7 @@ def show(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
 ) -> None:
     """Show one job with its history, attempt by attempt."""
-    entry = asyncio.run(_find(settings_for_a_command(), key))
+    entry = run_until_done(_find(settings_for_a_command(), key))
     if entry is None:
         raise Failure(f"the ledger has never seen the key {key!r}", code=Exit.SOME_FAILED)
     if as_json:

@@ -434,10 +434,13 @@ class TestOverTheWire:
 
         assert f'oauth_nonce="{"ab" * 16}"' in server.heard[0].headers["authorization"]
 
-    async def test_a_session_that_does_not_watch_departures_is_refused(self):
-        async with aiohttp.ClientSession() as session:
-            with pytest.raises(ValueError, match="departures"):
-                Magento(SimpleNamespace(), auth=Bearer(token=SecretStr("x")), session=session)
+    async def test_over_a_session_that_does_not_watch_departures_nothing_is_sent(self, opened: AsyncExitStack):
+        session = await opened.enter_async_context(aiohttp.ClientSession())
+        async with serving(answering((200, "15"))) as server:
+            with pytest.raises(TypeError, match="departures"):
+                await send(await a_client(opened, server.port, session=session))
+
+        assert not server.heard
 
 
 class TestSigningIn:
