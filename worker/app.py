@@ -14,6 +14,7 @@ from config.sentry import init_sentry
 from config.settings import Settings, SettingsError
 from worker.domain.errors import RefundError
 from worker.enqueue import Enqueue
+from worker.garbage import collect_less_often
 from worker.runtime import Runtime
 
 _TASKS: Final = ("tasks.refund", "tasks.submit")
@@ -68,6 +69,7 @@ def _watch_errors(**_: Any) -> None:  # noqa: ANN401
 @worker_ready.connect
 def _start(**_: Any) -> None:  # noqa: ANN401
     runtime()
+    collect_less_often()
 
 
 @worker_shutting_down.connect

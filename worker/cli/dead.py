@@ -14,8 +14,8 @@ from worker.cli import (
 )
 
 
-def commands() -> typer.Typer:
-    """Put the commands together."""
+def register(cli: typer.Typer) -> None:
+    """Add the group."""
     group = typer.Typer(
         help="Dead letters: list them, look at one, correct it, send jobs again, close it.", no_args_is_help=True
     )
@@ -30,4 +30,4 @@ def commands() -> typer.Typer:
         dead_reindex,
     ):
         module.register(group)
-    return group
+    cli.add_typer(group, name="dead")

@@ -21,14 +21,14 @@ _SAID = {
 }
 
 
-def commands() -> typer.Typer:
-    """Put the commands together."""
+def register(cli: typer.Typer) -> None:
+    """Add the group."""
     group = typer.Typer(help="The ledger: what is known of every idempotency key.", no_args_is_help=True)
     group.command(
         epilog=examples("refunds ledger init", "refunds ledger init --after-loss", "refunds ledger init --trust")
     )(init)
     group.command(epilog=examples("refunds ledger status", "refunds ledger status --json"))(status)
-    return group
+    cli.add_typer(group, name="ledger")
 
 
 def init(

@@ -1,6 +1,7 @@
 """The `refunds` command: its commands, and how each way of failing is told."""
 
 import sys
+from importlib import import_module
 from typing import Any, Final
 
 import typer
@@ -9,26 +10,17 @@ from redis.exceptions import RedisError
 from typer.core import TyperGroup
 
 from config.settings import SettingsError
-from worker.cli import (
-    audit,
-    campaign,
-    dead,
-    demo,
-    doctor,
-    explain,
-    guards,
-    held,
-    ledger,
-    processes,
-    servers,
-    show,
-    submit,
-)
 from worker.cli.failure import Exit, Failure, Interrupted
 from worker.cli.output import remark
 from worker.domain.errors import RefundError
 from worker.sandbox.redis_server import NoRedisServer, RedisDidNotStart
 
+#: Each has a `register(cli)`; in the order of `refunds --help`.
+_MODULES: Final = (
+    *("demo", "servers", "processes", "submit", "explain", "show", "campaign", "dead", "ledger"),
+    *("audit", "doctor", "guards", "held"),
+)
+_PROCESSES: Final = frozenset({"worker", "upkeep", "intake"})
 _HELP: Final = "Turn refund jobs into exactly one Magento credit memo each."
 
 
@@ -74,8 +66,12 @@ def _say(message: str) -> None:
         sys.stderr = None
 
 
-def make_cli() -> typer.Typer:
-    """Put the commands together."""
+def make_cli(asked: str = "") -> typer.Typer:
+    """Put the commands together.
+
+    Args:
+        asked: The command that will be run. A process lives for months; it loads no module of other commands.
+    """
     cli = typer.Typer(
         cls=Commands,
         help=_HELP,
@@ -85,22 +81,15 @@ def make_cli() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in (demo, servers, processes, submit, explain, show):
-        module.register(cli)
-    cli.add_typer(campaign.commands(), name="campaign")
-    cli.add_typer(dead.commands(), name="dead")
-    cli.add_typer(ledger.commands(), name="ledger")
-    audit.register(cli)
-    doctor.register(cli)
-    guards.register(cli)
-    held.register(cli)
+    for name in ("processes",) if asked in _PROCESSES else _MODULES:
+        import_module(f"worker.cli.{name}").register(cli)
     return cli
 
 
 def run() -> None:
     """Run the command line; the console script."""
     try:
-        make_cli()()
+        make_cli(sys.argv[1] if len(sys.argv) > 1 else "")()
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback
         remark(f"refunds: this is a bug: {type(error).__name__}: {error}")
         sys.exit(int(Exit.SOME_FAILED))

@@ -21,6 +21,7 @@ from worker.cli.failure import Exit, Failure
 from worker.cli.opening import NO_LEDGER, producer
 from worker.domain.errors import RefundError
 from worker.enqueue import Enqueue
+from worker.garbage import collect_less_often
 from worker.intake.stream import StreamIntake, open_stream
 from worker.ledger.ledger import Ledger
 from worker.resources import opened
@@ -103,6 +104,7 @@ async def _until_told(process: Callable[[Settings, asyncio.Event], Awaitable[Non
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    collect_less_often()
     log.info("process.started", redis=settings.redis_url.masked)
     await process(settings, stopping)
     log.info("process.stopped")
