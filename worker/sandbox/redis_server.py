@@ -205,8 +205,7 @@ class EmbeddedRedis:
             raise RuntimeError("the server was never started")
         pause_seconds = 0.01
         for _ in range(int(START_SECONDS / pause_seconds)):
-            # Its end is looked at after its answer: the answer may come from another server on the same port.
-            answers = _answers_ping(self.port)
+            answers = _pid_that_answers(self.port) == self._server.pid  # not another server on the same port
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._server.wait(pause_seconds)
                 raise RedisDidNotStart(
@@ -297,10 +296,13 @@ def _free_port() -> int:
     return int(port)
 
 
-def _answers_ping(port: int) -> bool:
+def _pid_that_answers(port: int) -> int | None:
+    """Give the process that serves a port; None while nobody does, or while it loads its file."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(b"PING\r\n")
-            return connection.recv(64).startswith(b"+PONG")  # while it loads its file it says -LOADING
+            connection.sendall(b"INFO server\r\nQUIT\r\n")
+            with connection.makefile("rb") as answer:
+                found = re.search(rb"^process_id:(\d+)", answer.read(64 * 1024), re.MULTILINE)
     except OSError:
-        return False
+        return None
+    return int(found[1]) if found else None
