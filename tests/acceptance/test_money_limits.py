@@ -86,6 +86,9 @@ def test_a_day_has_its_limit_and_wait_says_what_is_held(limited: Stack):
 
     assert held
     assert 12 - float(GOODWILL) < spent <= 12
+    (shop,) = json.loads(stack.refunds("shops", "--json").stdout)["shops"]
+    assert (float(shop["spent_today"]), shop["limit_per_day"]) == (spent, "12.00")
+    assert f"{shop['spent_today']} of 12.00" in stack.refunds("shops").stdout
     waited = stack.refunds("submit", "-", "--wait", input=json.dumps(goodwill("late", 10)))
     assert waited.returncode == 1
     assert "1 held for approval" in waited.stderr

@@ -13,13 +13,17 @@ from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import opened_desk, settings_for_a_command
 from worker.cli.output import answer, answer_json, answer_table, moment, remark
+from worker.guards.budget import Spent, limits_of, spent_today
 from worker.guards.pauses import Scope, pause, pauses, resume
 from worker.guards.view import ShopView, view
 from worker.ledger.connection import connect
 
 _COLUMNS = (
     *("shop", "breaker", "paused", "limit", "rate", "latency", "in use", "waiting", "parked"),
-    *("why, and until when it asks again",),
+    *(
+        "spent today",
+        "why, and until when it asks again",
+    ),
 )
 
 
@@ -46,26 +50,32 @@ def register(cli: typer.Typer) -> None:
 
 
 def shops(as_json: AsJson = False) -> None:
-    """Show how each shop stands: breaker, pauses, limits in force, latency, and what waits for it."""
-    found, stopped = run_until_done(_shops(settings_for_a_command()))
+    """Show how each shop stands: breaker, pauses, limits in force, latency, what waits for it, money spent today."""
+    found, spent, stopped = run_until_done(_shops(settings_for_a_command()))
     if as_json:
-        answer_json({"shops": [{**asdict(shop), "backlog": shop.backlog} for shop in found], "pauses": stopped})
+        answer_json({"shops": [_as_json(shop, spent[shop.name]) for shop in found], "pauses": stopped})
         return
-    answer_table(_COLUMNS, [_row(shop) for shop in found])
+    answer_table(_COLUMNS, [_row(shop, spent[shop.name]) for shop in found])
     for name, who in stopped.items():
         remark(f"paused: {name}, by {who.get('by')} at {moment(who.get('at_ms', 0))} UTC")
 
 
-async def _shops(settings: Settings) -> tuple[list[ShopView], dict[str, dict[str, Any]]]:
+async def _shops(settings: Settings) -> tuple[list[ShopView], dict[str, Spent], dict[str, dict[str, Any]]]:
     async with opened_desk(settings) as desk:
         found = [
             await view(desk.redis, name, ceiling=shop.max_concurrency, rate_per_second=shop.rate_per_second)
             for name, shop in sorted(settings.shops.items())
         ]
-        return found, await pauses(desk.redis)
+        limits = {name: limits_of(settings, shop) for name, shop in settings.shops.items()}
+        return found, await spent_today(desk.redis, limits), await pauses(desk.redis)
 
 
-def _row(shop: ShopView) -> list[object]:
+def _as_json(shop: ShopView, spent: Spent) -> dict[str, Any]:
+    money = {"spent_today": str(spent.spent), "limit_per_day": None if spent.limit is None else str(spent.limit)}
+    return {**asdict(shop), "backlog": shop.backlog, **money}
+
+
+def _row(shop: ShopView, spent: Spent) -> list[object]:
     until = f", {moment(shop.until_ms)} UTC" if shop.until_ms else ""
     return [
         shop.name,
@@ -77,6 +87,7 @@ def _row(shop: ShopView) -> list[object]:
         shop.in_use,
         shop.waiting,
         sum(shop.parked.values()),
+        "not counted" if spent.limit is None else f"{spent.spent} of {spent.limit}",
         f"{shop.reason}{until}" if shop.breaker != "closed" else "",
     ]
 
