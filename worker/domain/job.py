@@ -4,6 +4,7 @@ Amounts are decimal strings in base currency. Unknown fields are refused, becaus
 top-level keys and a misspelt `items` would refund everything (contract section 0, fact 2).
 """
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -34,20 +35,11 @@ MAX_ENTITY_ID: Final = 2**32 - 1
 _MAX_COMMENT: Final = 2000
 _MAX_METADATA: Final = 50
 _MAX_METADATA_TEXT: Final = 500
+_PLAIN: Final = (str, int, type(None))
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-
-
-def _entity_id(value: object) -> object:
-    if isinstance(value, str):
-        raise ValueError("must be a whole number: Magento's entity id (an increment id goes into order_number)")
-    return value
-
-
-def _key(value: object) -> object:
-    if isinstance(value, str) and not _KEY.fullmatch(value):
-        raise ValueError("must be 1 to 255 printable ASCII characters without spaces")
-    return value
+#: The last character that MySQL's utf8 keeps.
+_LAST_OF_3_BYTES: Final = "\uffff"
 
 
 def _comment(value: object) -> object:
@@ -57,7 +49,7 @@ def _comment(value: object) -> object:
         raise ValueError('must not be empty or "0": Magento fails on such a comment')
     if len(value) > _MAX_COMMENT:
         raise ValueError(f"is longer than {_MAX_COMMENT} characters")
-    if any(ord(character) > 0xFFFF for character in value):  # noqa: PLR2004
+    if not value.isascii() and max(value) > _LAST_OF_3_BYTES:
         raise ValueError("must not hold emoji or other 4-byte characters: Magento stores them as ????")
     if _CONTROL.search(value):
         raise ValueError("must not hold control characters")
@@ -78,7 +70,7 @@ def _metadata(value: object) -> object:
     if not isinstance(value, dict) or len(value) > _MAX_METADATA:
         raise ValueError(f"must be an object with at most {_MAX_METADATA} fields")
     for name, item in value.items():
-        if not isinstance(item, str | int | None) or len(str(item)) > _MAX_METADATA_TEXT:
+        if not isinstance(item, _PLAIN) or len(str(item)) > _MAX_METADATA_TEXT:
             raise ValueError(f"field {name!r} must be a text, a whole number, a boolean or null, of bounded length")
     return value
 
@@ -93,14 +85,12 @@ def _shipping(value: object) -> object:
 
 EntityId = Annotated[
     int,
-    BeforeValidator(_entity_id),
     Field(strict=True, gt=0, le=MAX_ENTITY_ID),
     WithJsonSchema({"type": "integer", "minimum": 1, "maximum": MAX_ENTITY_ID}),
 ]
 Key = Annotated[
     str,
-    BeforeValidator(_key),
-    Field(strict=True, min_length=1, max_length=255, pattern=r"^[\x21-\x7e]+$"),
+    Field(strict=True, pattern=r"^[\x21-\x7e]{1,255}$"),
     WithJsonSchema({"type": "string", "pattern": "^[!-~]{1,255}$"}),
 ]
 Text = Annotated[str, Field(strict=True, max_length=255)]
@@ -113,6 +103,10 @@ class Mode(StrEnum):
 
     PROCESS = "process"
     PERSIST = "persist"
+
+
+#: Looking up a member of an enum costs as much as half a job's rules.
+_PERSIST: Final = Mode.PERSIST
 
 
 class Line(BaseModel):
@@ -185,12 +179,11 @@ class RefundJob(BaseModel):
     @property
     def is_persist(self) -> bool:
         """Whether a credit memo is only stored."""
-        return self.mode is Mode.PERSIST
+        return self.mode is _PERSIST
 
     @model_validator(mode="after")
     def _fields_agree(self) -> Self:
-        problems = [*_disagreements(self), *_what_to_refund(self), *_lines(self)]
-        if problems:
+        if problems := [*_disagreements(self), *_what_to_refund(self), *_lines(self)]:
             raise PydanticCustomError("job", "{count} problems", {"count": len(problems), "problems": problems})
         return self
 
@@ -198,25 +191,25 @@ class RefundJob(BaseModel):
 def _what_to_refund(job: RefundJob) -> Iterator[Problem]:
     if job.creditmemo is not None:
         return
-    if job.is_persist:
+    if job.mode is _PERSIST:
         yield Problem("creditmemo", "is required with mode persist: Magento stores exactly that document")
         return
     if job.order_id is None and job.order_number is None and job.invoice_id is None:
         yield Problem("order_id", "is missing: name the order (order_id or order_number) or the invoice (invoice_id)")
-    said = [name for name in ("items", "full", "amount") if getattr(job, name)]
     if job.amount is not None and job.amount == 0:
         yield Problem("amount", "must be more than 0")
-    elif len(said) > 1:
-        yield Problem(said[0], f"and {said[1]} exclude each other: say one of items, full and amount")
-    elif not said and not (job.shipping_amount and job.shipping_amount != 0):
+    elif bool(job.items) + job.full + bool(job.amount) > 1:
+        one, other, *_ = [name for name in ("items", "full", "amount") if getattr(job, name)]
+        yield Problem(one, f"and {other} exclude each other: say one of items, full and amount")
+    elif not (job.items or job.full or job.amount or (job.shipping_amount and job.shipping_amount != 0)):
         yield Problem("items", "is missing: say items, full: true, amount, or a shipping_amount alone")
-    if not job.items and not job.full and (job.adjustment_positive or job.adjustment_negative):
+    if not (job.items or job.full) and (job.adjustment_positive or job.adjustment_negative):
         yield Problem("adjustment_positive", "and adjustment_negative need items or full; for goodwill use amount")
 
 
 def _lines(job: RefundJob) -> Iterator[Problem]:
     seen: set[object] = set()
-    for index, line in enumerate(job.items or []):
+    for index, line in enumerate(job.items or ()):
         name = line.order_item_id or line.sku
         if name in seen:
             yield Problem(f"items[{index}]", f"names line {name} a second time; Magento would keep only the last")
@@ -228,7 +221,7 @@ def _lines(job: RefundJob) -> Iterator[Problem]:
 def _disagreements(job: RefundJob) -> Iterator[Problem]:
     if job.comment_visible and job.comment is None:
         yield Problem("comment_visible", "needs a comment to show")
-    if job.online and job.is_persist:
+    if job.online and job.mode is _PERSIST:
         yield Problem("online", "cannot go with mode persist: nothing is processed")
     if job.creditmemo is not None:
         yield from memo_problems(job.creditmemo, process=not job.is_persist)
@@ -299,17 +292,18 @@ def decode(raw: bytes | str, max_bytes: int = MAX_DOCUMENT_BYTES) -> object:
     Raises:
         InvalidJob: Says where it is wrong.
     """
-    size = len(raw) if isinstance(raw, bytes) else len(raw.encode("utf-8", "surrogatepass"))
+    size = len(raw if isinstance(raw, bytes) or raw.isascii() else raw.encode("utf-8", "surrogatepass"))
     if size > max_bytes:
         raise InvalidJob([Problem("", f"the document has {size} bytes; at most {max_bytes} are read")])
     try:
-        text = raw.decode("utf-8-sig") if isinstance(raw, bytes) else raw
+        text = raw.removeprefix(codecs.BOM_UTF8).decode() if isinstance(raw, bytes) else raw
     except UnicodeDecodeError as error:
         raise InvalidJob([Problem("", f"the document is not UTF-8 (byte {error.start})")]) from None
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_unique)
+        return _read(text)
     except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}: {error.msg}"
+        what = "Unexpected UTF-8 BOM (decode using utf-8-sig)" if text.startswith("\ufeff") else error.msg
+        where = f"line {error.lineno}, column {error.colno}: {what}"
         raise InvalidJob([Problem("", f"the document is not JSON ({where})")]) from None
     except RecursionError:
         raise InvalidJob([_TOO_DEEP]) from None
@@ -328,6 +322,10 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
         twice = next(name for name in names if names.count(name) > 1)
         raise ValueError(f'the field "{twice}" is given twice')
     return document
+
+
+#: Made once: `json.loads` makes a decoder for each document that it reads otherwise than usual.
+_read: Final = json.JSONDecoder(parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_unique).decode
 
 
 def _problems(error: ValidationError) -> list[Problem]:
@@ -353,6 +351,10 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 def _reason(detail: Any) -> str:  # noqa: ANN401 - pydantic's ErrorDetails is a TypedDict of version-dependent keys
     match detail["type"]:
+        case "int_type" if isinstance(detail["input"], str):
+            return "must be a whole number: Magento's entity id (an increment id goes into order_number)"
+        case "string_pattern_mismatch" | "string_unicode" if detail["loc"] == ("idempotency_key",):
+            return "must be 1 to 255 printable ASCII characters without spaces"
         case "extra_forbidden":
             return "is not a field of the job document"
         case "missing":

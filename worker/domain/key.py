@@ -2,14 +2,24 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from operator import itemgetter
 from typing import Any, Final
 
 from worker.domain.creditmemo import AMOUNT_FIELDS, amount_of
-from worker.domain.job import RefundJob
+from worker.domain.job import Line, RefundJob
 
-#: Said about a refund but not part of it: a producer may stamp its retries with them.
-_CARRIED_ALONG: Final = frozenset({"idempotency_key", "reason", "requested_by", "campaign", "metadata"})
+#: What makes a job the refund that it is. Not the key, and not what is only said about a refund (reason, requested_by,
+#: campaign, metadata): a producer may stamp its retries with it.
+_CONTENT: Final = (
+    *("mode", "shop", "order_id", "order_number", "invoice_id", "items", "full", "amount", "shipping_amount"),
+    *("adjustment_positive", "adjustment_negative", "return_to_stock", "online", "notify", "comment"),
+    *("comment_visible", "creditmemo", "expected_total"),
+)
+_AMOUNTS: Final = frozenset(
+    {"amount", "shipping_amount", "adjustment_positive", "adjustment_negative", "expected_total"}
+)
 MARKER_PREFIX: Final = "ref "
 #: How lines are sorted and contents hashed. Both are part of every fingerprint in every ledger: never to be changed.
 _in_order: Final = json.JSONEncoder(sort_keys=True).encode
@@ -18,19 +28,39 @@ _compact: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), defaul
 
 def canonical(job: RefundJob) -> dict[str, Any]:
     """Give the content that makes a job the refund that it is: what is sent, defaults resolved, lines sorted."""
-    content = job.model_dump(mode="json", exclude_none=True, exclude=set(_CARRIED_ALONG))
+    values = job.__dict__  # a dump by pydantic takes twice as long
+    content = {name: value for name in _CONTENT if (value := values[name]) is not None}
+    content["mode"] = str(job.mode)
+    for name in _AMOUNTS & content.keys():
+        if isinstance(amount := content[name], Decimal):
+            content[name] = format(amount, "f")
+    for name in ("adjustment_positive", "adjustment_negative"):
+        if values[name] == 0:
+            del content[name]
     if job.items:
-        content["items"].sort(key=_in_order)
+        content["items"] = _canonical_lines(job.items)
     if isinstance(job.return_to_stock, list):
         content["return_to_stock"] = sorted(job.return_to_stock)
-    for name in ("adjustment_positive", "adjustment_negative"):
-        if getattr(job, name) == 0:
-            content.pop(name)
     if job.creditmemo is not None:
         content["creditmemo"] = _canonical_memo(job.creditmemo)
     else:
         content.setdefault("shipping_amount", "all" if job.full else "0.00")
     return content
+
+
+def _canonical_lines(items: Sequence[Line]) -> list[dict[str, Any]]:
+    """Lines in the order of their JSON."""
+    lines: list[tuple[str, dict[str, Any]]] = []
+    for line in items:
+        number, quantity = line.order_item_id, format(line.qty, "f")
+        if number is not None:
+            text = f'{{"order_item_id": {number}, "qty": "{quantity}"}}'
+            lines.append((text, {"order_item_id": number, "qty": quantity}))
+        else:
+            text = f'{{"qty": "{quantity}", "sku": {json.dumps(line.sku)}}}'
+            lines.append((text, {"sku": line.sku, "qty": quantity}))
+    lines.sort(key=itemgetter(0))
+    return [content for _, content in lines]
 
 
 def _canonical_memo(memo: Mapping[str, Any]) -> dict[str, Any]:

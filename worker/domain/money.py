@@ -2,15 +2,18 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 #: Magento stores decimal(20,4); twelve digits before the point is more than any order holds.
 AMOUNT_PATTERN: Final = r"^(0|[1-9][0-9]{0,11})(\.[0-9]{1,2})?$"
 _AMOUNT: Final = re.compile(AMOUNT_PATTERN)
 _QUANTITY: Final = re.compile(r"^(0|[1-9][0-9]{0,7})(\.[0-9]{1,4})?$")
 CENT: Final = Decimal("0.01")
+#: Amounts and quantities that were read and are kept: those of a campaign are mostly the same few.
+_REMEMBERED: Final = 1024
 
 
 def parse_amount(value: object) -> Decimal:
@@ -24,9 +27,14 @@ def parse_amount(value: object) -> Decimal:
     """
     if not isinstance(value, str):
         raise ValueError(f'must be a decimal string such as "12.50", not {_json_kind(value)}')
-    if _AMOUNT.fullmatch(value):
-        return Decimal(value).quantize(CENT)
-    raise ValueError(_why_not_an_amount(value))
+    return _amount(value)
+
+
+@lru_cache(_REMEMBERED)
+def _amount(text: str) -> Decimal:
+    if _AMOUNT.fullmatch(text):
+        return Decimal(text).quantize(CENT)
+    raise ValueError(_why_not_an_amount(text))
 
 
 def _why_not_an_amount(text: str) -> str:
@@ -54,7 +62,11 @@ def parse_quantity(value: object) -> Decimal:
     """
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise ValueError('must be a whole number, or a decimal string such as "0.5"')
-    text = str(value)
+    return _quantity(str(value))
+
+
+@lru_cache(_REMEMBERED)
+def _quantity(text: str) -> Decimal:
     if not _QUANTITY.fullmatch(text):
         raise ValueError('must be a number such as 2 or "0.5", with at most 4 decimals')
     quantity = Decimal(text)
@@ -86,13 +98,13 @@ def cents(value: object) -> Decimal:
 
 Amount = Annotated[
     Decimal,
-    BeforeValidator(parse_amount),
+    PlainValidator(parse_amount),
     PlainSerializer(_plain, return_type=str),
     WithJsonSchema({"type": "string", "pattern": AMOUNT_PATTERN, "examples": ["12.50"]}),
 ]
 Quantity = Annotated[
     Decimal,
-    BeforeValidator(parse_quantity),
+    PlainValidator(parse_quantity),
     PlainSerializer(_plain, return_type=str),
     WithJsonSchema(
         {
