@@ -32,7 +32,7 @@ def money_args(job: RefundJob, limits: Limits) -> list[str | int]:
     """
     if not limits and not job.campaign:
         return ["", ""]
-    asked = money_asked(dict(job))
+    asked = money_asked(vars(job))
     return ["" if asked is None else to_cents(max(asked, Decimal(0))), limits.text]
 
 
@@ -52,7 +52,7 @@ def total_of(job: RefundJob, quote: Quote | None) -> Decimal | None:
     """
     if quote is not None:
         return quote.total
-    return money_asked(dict(job)) if says_its_total(job) else None
+    return money_asked(vars(job)) if says_its_total(job) else None
 
 
 def preflight_under_a_limit(job: RefundJob, policy: Preflight) -> Preflight:

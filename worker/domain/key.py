@@ -10,13 +10,9 @@ from typing import Any, Final
 from worker.domain.creditmemo import AMOUNT_FIELDS, amount_of
 from worker.domain.job import Line, RefundJob
 
-#: What makes a job the refund that it is. Not the key, and not what is only said about a refund (reason, requested_by,
-#: campaign, metadata): a producer may stamp its retries with it.
-_CONTENT: Final = (
-    *("mode", "shop", "order_id", "order_number", "invoice_id", "items", "full", "amount", "shipping_amount"),
-    *("adjustment_positive", "adjustment_negative", "return_to_stock", "online", "notify", "comment"),
-    *("comment_visible", "creditmemo", "expected_total"),
-)
+#: Said about a refund but not part of it: a producer may stamp its retries with them.
+_CARRIED_ALONG: Final = frozenset({"idempotency_key", "reason", "requested_by", "campaign", "metadata"})
+_CONTENT: Final = tuple(name for name in RefundJob.model_fields if name not in _CARRIED_ALONG)
 _AMOUNTS: Final = frozenset(
     {"amount", "shipping_amount", "adjustment_positive", "adjustment_negative", "expected_total"}
 )
