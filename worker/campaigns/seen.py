@@ -2,6 +2,7 @@
 
 import hashlib
 import sqlite3
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -17,24 +18,38 @@ class Seen:
         self._db.execute("PRAGMA journal_mode = OFF")
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute("PRAGMA cache_size = -8000")  # 8 MB
-        self._db.execute("CREATE TABLE content (hash BLOB PRIMARY KEY, line INTEGER, times INTEGER) WITHOUT ROWID")
-        self._db.execute("CREATE TABLE keys (hash BLOB PRIMARY KEY, line INTEGER) WITHOUT ROWID")
+        for table in ("keys", "content"):
+            self._db.execute(f"CREATE TABLE {table} (hash BLOB PRIMARY KEY, line INTEGER) WITHOUT ROWID")
+        self._db.execute("CREATE TABLE repeated (hash BLOB PRIMARY KEY, times INTEGER) WITHOUT ROWID")
         self._db.execute("BEGIN")
 
-    def occurrence(self, fingerprint: str, line: int) -> tuple[int, int]:
-        """Count a content; gives the how-manieth it is, from 1, and the line of the first."""
-        row = self._db.execute(
-            "INSERT INTO content VALUES (?, ?, 1) ON CONFLICT (hash) DO UPDATE SET times = times + 1 "
-            "RETURNING times, line",
-            (_hash(fingerprint), line),
-        ).fetchone()
-        return int(row[0]), int(row[1])
+    def lines_of_keys(self, keys: Sequence[str], lines: Sequence[int]) -> list[int]:
+        """Note keys, each with its line; gives of each the line that had it first, which is its own if it is new."""
+        return self._first("keys", [_hash(key) for key in keys], lines)
 
-    def line_of_key(self, key: str, line: int) -> int:
-        """Note a key; gives the line that had it first, which is this one if it is new."""
+    def occurrences(self, fingerprints: Sequence[str], lines: Sequence[int]) -> list[tuple[int, int]]:
+        """Count contents, each with its line; gives of each the how-manieth it is, from 1, and the first line."""
+        hashes = [_hash(fingerprint) for fingerprint in fingerprints]
+        firsts = self._first("content", hashes, lines)
+        return [
+            (1 if first == line else self._times(content), first)
+            for content, line, first in zip(hashes, lines, firsts, strict=True)
+        ]
+
+    def _first(self, table: str, hashes: list[bytes], lines: Sequence[int]) -> list[int]:
+        """Note what is new, in one statement; only where something is not, ask for the first lines."""
+        before = self._db.total_changes
+        pairs = list(zip(hashes, lines, strict=True))
+        self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", pairs)  # noqa: S608 - a name of our own
+        if self._db.total_changes - before == len(pairs):
+            return list(lines)
+        of_one = f"SELECT line FROM {table} WHERE hash = ?"  # noqa: S608
+        return [int(self._db.execute(of_one, (one,)).fetchone()[0]) for one in hashes]
+
+    def _times(self, content: bytes) -> int:
         row = self._db.execute(
-            "INSERT INTO keys VALUES (?, ?) ON CONFLICT (hash) DO UPDATE SET line = line RETURNING line",
-            (_hash(key), line),
+            "INSERT INTO repeated VALUES (?, 2) ON CONFLICT (hash) DO UPDATE SET times = times + 1 RETURNING times",
+            (content,),
         ).fetchone()
         return int(row[0])
 

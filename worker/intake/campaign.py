@@ -147,21 +147,28 @@ class Surveyor:
     def _keyed(self, answers: list[Good | Bad]) -> Iterator[tuple[str, Good]]:
         """Give each good line its key; lines whose key came before are rejected."""
         self.found.lines += len(answers)
-        for line in answers:
-            if isinstance(line, Bad):
-                self.rejected.add(*line)
-                continue
-            if line.key and (first := self.seen.line_of_key(line.key, line.line)) != line.line:
-                document = with_key(line.document, line.key)
-                self.rejected.add(line.line, line.key, f"the key is on line {first} already", document)
-                continue
-            times, first = self.seen.occurrence(line.fingerprint, line.line)
+        good = list(self._first_of_their_key(answers))
+        occurrences = self.seen.occurrences([one.fingerprint for one in good], [one.line for one in good])
+        for line, (times, first) in zip(good, occurrences, strict=True):
             key = line.key or derived_key(self.reading.campaign, line.fingerprint, times)
             if times > 1:
                 self.found.twin_count += 1
                 if len(self.found.twins) < LARGEST:
                     self.found.twins.append(Twin(line=line.line, first=first, key=key))
             yield key, line
+
+    def _first_of_their_key(self, answers: list[Good | Bad]) -> Iterator[Good]:
+        """Give the good lines that have no key, or one that did not come before; the others are rejected."""
+        named = [line for line in answers if isinstance(line, Good) and line.key]
+        firsts = iter(self.seen.lines_of_keys([line.key for line in named], [line.line for line in named]))
+        for line in answers:
+            if isinstance(line, Bad):
+                self.rejected.add(*line)
+            elif line.key and (first := next(firsts)) != line.line:
+                document = with_key(line.document, line.key)
+                self.rejected.add(line.line, line.key, f"the key is on line {first} already", document)
+            else:
+                yield line
 
     def _count(self, key: str, line: Good) -> None:
         one = self.found.sums.setdefault((line.shop, line.currency), Sum())

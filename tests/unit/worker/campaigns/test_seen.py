@@ -1,5 +1,10 @@
 """Occurrences within one file, and the keys that are made of them."""
 
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from worker.campaigns.seen import Seen, derived_key
 from worker.domain.job import parse_job
 from worker.domain.key import fingerprint
@@ -7,8 +12,25 @@ from worker.domain.key import fingerprint
 
 def test_contents_and_keys_are_counted_from_their_first_line():
     with Seen() as seen:
-        assert [seen.occurrence(name, line) for line, name in enumerate("abaa", 2)] == [(1, 2), (1, 3), (2, 2), (3, 2)]
-        assert [seen.line_of_key(name, line) for line, name in enumerate("aba", 2)] == [2, 3, 2]
+        assert seen.occurrences("abaa", range(2, 6)) == [(1, 2), (1, 3), (2, 2), (3, 2)]
+        assert seen.lines_of_keys("aba", range(2, 5)) == [2, 3, 2]
+
+
+@given(batches=st.lists(st.lists(st.sampled_from("abcdef"), max_size=6), max_size=6))
+def test_it_makes_no_difference_how_lines_are_batched(batches: list[list[str]]):
+    counts: Counter[str] = Counter()
+    first: dict[str, int] = {}
+    line = 1
+    with Seen() as seen:
+        for batch in batches:
+            lines = range(line, line := line + len(batch))
+            expected = []
+            for name, number in zip(batch, lines, strict=True):
+                counts[name] += 1
+                expected.append((counts[name], first.setdefault(name, number)))
+
+            assert seen.occurrences(batch, lines) == expected
+            assert seen.lines_of_keys(batch, lines) == [number for _, number in expected]
 
 
 def test_a_derived_key_is_the_same_for_ever():
