@@ -8,40 +8,14 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from worker.cli.failure import Exit, Failure
-from worker.domain.problems import InvalidJob, Problem
+from worker.intake.numbered import Numbered
 
 _BOM: Final = b"\xef\xbb\xbf"
 _SKIP_BYTES: Final = 1 << 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Numbered:
-    """One document and where it stands.
-
-    Attributes:
-        line: The line it begins on, counted from 1.
-        raw: Its bytes; empty when it is too long to be read.
-        size: Its length in bytes.
-    """
-
-    line: int
-    raw: bytes
-    size: int
-
-    def refuse_if_too_long(self, max_bytes: int) -> None:
-        """Refuse what was not even read.
-
-        Raises:
-            InvalidJob: The document is too long.
-        """
-        if self.size > max_bytes:
-            text = f"the document has {self.size} bytes; at most {max_bytes} are read (REFUNDS_MAX_DOCUMENT_BYTES)"
-            raise InvalidJob([Problem("", text)])
 
 
 @contextmanager

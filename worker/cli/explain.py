@@ -9,7 +9,7 @@ import typer
 
 from config.settings import Settings
 from worker.cancelling import run_until_done
-from worker.cli.documents import Numbered, documents, opened_input
+from worker.cli.documents import documents, opened_input
 from worker.cli.examples import examples
 from worker.cli.failure import Exit
 from worker.cli.opening import settings_for_a_command
@@ -26,6 +26,7 @@ from worker.domain.problems import InvalidJob
 from worker.domain.request import render_json
 from worker.domain.service import SERVICES
 from worker.intake.accept import check
+from worker.intake.numbered import Numbered
 from worker.lookups import NotFound
 from worker.magento.session import open_session
 from worker.resources import open_shop, rules_of

@@ -26,7 +26,12 @@ def remark(text: str) -> None:
 
 def answer_json(value: object) -> None:
     """Print one JSON document on one line."""
-    print(json.dumps(value, default=_plain, ensure_ascii=False), flush=True)
+    print(as_json_line(value), flush=True)
+
+
+def as_json_line(value: object) -> str:
+    """Write a JSON document on one line."""
+    return json.dumps(value, default=_plain, ensure_ascii=False)
 
 
 def answer_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str = "") -> None:

@@ -1,16 +1,22 @@
 """`refunds submit`: job documents from a file, and a receipt for each."""
 
 import asyncio
+import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Final
+from functools import partial
+from itertools import islice
+from stat import S_ISREG
+from typing import Annotated, BinaryIO, Final
 
 import typer
 from redis.exceptions import RedisError
 
 from config.settings import Settings
-from worker.cli.documents import Numbered, documents, opened_input
+from worker.cli.documents import documents, opened_input
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure, Interrupted
 from worker.cli.opening import NO_LEDGER, Desk, Publisher, opened_desk, producer, settings_for_a_command, unreachable
@@ -19,12 +25,11 @@ from worker.cli.progress import counting
 from worker.cli.receipts import Receipts
 from worker.cli.waiting import wait_for
 from worker.domain.lifecycle import AT_REST, State
-from worker.domain.problems import InvalidJob
 from worker.enqueue import Enqueue
-from worker.intake.accept import Answer, accept
+from worker.intake.accept import CHUNK, enter
+from worker.intake.crew import in_order
+from worker.intake.numbered import Judged, Numbered, judge_numbered
 
-#: Jobs that are accepted in one call; they travel together.
-BATCH: Final = 100
 _EXAMPLES: Final = (
     "refunds submit job.json",
     "refunds submit --lane bulk --json refunds.jsonl",
@@ -53,18 +58,17 @@ def submit(
 ) -> None:
     """Submit refund jobs. Submitting the same file again does no harm: what was accepted is answered `duplicate`."""
     settings = settings_for_a_command()
-    receipts = Receipts(as_json=as_json)
+    receipts = Receipts(as_json=as_json, keys=[] if wait else None)
     with opened_input(file) as stream:
-        found = documents(stream, max_bytes=settings.max_document_bytes)
         try:
-            asyncio.run(_submit(settings, found, receipts, lane=lane, wait_seconds=timeout if wait else None))
+            asyncio.run(_submit(settings, stream, receipts, lane=lane, wait_seconds=timeout if wait else None))
         except KeyboardInterrupt:
             raise Interrupted(f"{receipts.summary()}; what was accepted goes on by itself") from None
     raise SystemExit(int(receipts.exit_code))
 
 
 async def _submit(
-    settings: Settings, found: Iterator[Numbered], receipts: Receipts, *, lane: Lane, wait_seconds: float | None
+    settings: Settings, stream: BinaryIO, receipts: Receipts, *, lane: Lane, wait_seconds: float | None
 ) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)  # asyncio's would wait for the end of a blocked read
     async with opened_desk(settings) as desk:
@@ -72,14 +76,12 @@ async def _submit(
             remark(f"warning: {NO_LEDGER}. Jobs are accepted all the same.")
         publisher = Publisher(Enqueue(producer(settings)))
         with counting("submitted") as count:
-            for batch in _batches(found, BATCH):
-                try:
-                    answers = await _accept(batch, desk, publisher, lane=lane)
-                except (RedisError, OSError) as error:
-                    raise _cut_off(settings, error, receipts, batch) from None
-                for numbered, answer in zip(batch, answers, strict=True):
-                    receipts.add(numbered.line, answer)
-                count(len(batch))
+            submission = _Submission(desk=desk, publisher=publisher, receipts=receipts, lane=lane, count=count)
+            found = documents(stream, max_bytes=settings.max_document_bytes)
+            if S_ISREG(os.fstat(stream.fileno()).st_mode):
+                await submission.take_file(found)
+            else:
+                await submission.take_stream(found)
         receipts.finish()
         if publisher.unannounced:
             remark(f"note: the broker is away; upkeep will announce {publisher.unannounced} accepted job(s) later")
@@ -87,39 +89,59 @@ async def _submit(
             await _wait(desk, receipts, seconds=wait_seconds)
 
 
-async def _accept(batch: list[Numbered], desk: Desk, publisher: Publisher, *, lane: Lane) -> list[Answer]:
-    """Accept a batch; documents that were too long to be read are refused here."""
-    refused: dict[int, Answer] = {}
-    for numbered in batch:
+@dataclass(frozen=True, kw_only=True)
+class _Submission:
+    """Enters what was judged, in the order of the input, and gives the receipts."""
+
+    desk: Desk
+    publisher: Publisher
+    receipts: Receipts
+    lane: Lane
+    count: Callable[[int], None]
+
+    async def take_file(self, found: Iterator[Numbered]) -> None:
+        """Take all of a file: judged in several processes where it is long, while Redis works on what was judged."""
+        before: asyncio.Task[None] | None = None
         try:
-            numbered.refuse_if_too_long(desk.settings.max_document_bytes)
-        except InvalidJob as error:
-            refused[numbered.line] = Answer(idempotency_key=None, status="invalid", problems=tuple(error.problems))
-    read = [numbered.raw for numbered in batch if numbered.line not in refused]
-    answers = iter(await accept(read, desk, publisher, lane=lane, door="cli") if read else [])
-    return [refused.get(numbered.line) or next(answers) for numbered in batch]
+            async with aclosing(in_order(found, partial(judge_numbered, settings=self.desk.settings))) as judged:
+                async for batch in judged:
+                    if before is not None:
+                        await before
+                    before = asyncio.create_task(self._enter_all(batch))
+                if before is not None:
+                    await before
+        finally:
+            if before is not None:
+                before.cancel()
+
+    async def take_stream(self, found: Iterator[Numbered]) -> None:
+        """Take what comes through a pipe: each message is done before the next line is waited for."""
+        while batch := list(islice(found, CHUNK)):
+            await self._enter(judge_numbered(batch, self.desk.settings))
+
+    async def _enter_all(self, batch: Sequence[Judged]) -> None:
+        for start in range(0, len(batch), CHUNK):
+            await self._enter(batch[start : start + CHUNK])
+
+    async def _enter(self, chunk: Sequence[Judged]) -> None:
+        lines, found = zip(*chunk, strict=True)
+        try:
+            answers = await enter(found, self.desk, self.publisher, lane=self.lane, door="cli")
+        except (RedisError, OSError) as error:
+            raise _cut_off(self.desk.settings, error, self.receipts, lines[0]) from None
+        self.receipts.add(zip(lines, answers, strict=True))
+        self.count(len(chunk))
 
 
-def _batches(found: Iterable[Numbered], size: int) -> Iterator[list[Numbered]]:
-    batch: list[Numbered] = []
-    for numbered in found:
-        batch.append(numbered)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
-def _cut_off(settings: Settings, error: Exception, receipts: Receipts, batch: list[Numbered]) -> Failure:
+def _cut_off(settings: Settings, error: Exception, receipts: Receipts, line: int) -> Failure:
     reason = unreachable(settings, error)
     before = f"before that: {receipts.summary()}" if receipts.total else "nothing was accepted before"
-    again = f"from line {batch[0].line} on nothing is known; submit the same file again, duplicates do no harm"
+    again = f"from line {line} on nothing is known; submit the same file again, duplicates do no harm"
     return Failure(f"{reason} ({before}; {again})", code=Exit.UNREACHABLE)
 
 
 async def _wait(desk: Desk, receipts: Receipts, *, seconds: float) -> None:
-    keys = receipts.keys
+    keys = receipts.keys or []
     with counting("finished", total=len(keys)) as count:
         done = 0
 

@@ -25,6 +25,11 @@ def limits_of(settings: Settings, shop: ShopSettings) -> Limits:
     )
 
 
+def limits_by_shop(settings: Settings) -> dict[str, Limits]:
+    """The limits of every shop, by its name."""
+    return {name: limits_of(settings, shop) for name, shop in settings.shops.items()}
+
+
 async def set_campaign_limit(redis: Redis, name: str, amount: Decimal | None) -> None:
     """Set how much a campaign may refund, before its first job is accepted; it goes before the setting.
 

@@ -6,7 +6,7 @@ A job is accepted when its entry stands. If publishing fails after that, upkeep 
 import base64
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -19,9 +19,10 @@ from worker import metrics
 from worker.domain.job import RefundJob, parse_job
 from worker.domain.key import differences
 from worker.domain.lifecycle import State
+from worker.domain.limits import Limits
 from worker.domain.problems import InvalidJob, Problem
-from worker.guards.budget import limits_of
-from worker.ledger.ledger import Ledger, Receipt
+from worker.guards.budget import limits_by_shop
+from worker.ledger.ledger import Ledger, Receipt, Row
 
 log = structlog.get_logger("intake")
 
@@ -92,29 +93,42 @@ async def accept(documents: Sequence[Document], r: Intake, publish: Publish, *, 
     Raises:
         RedisError: The ledger is away; nothing of this call was accepted for sure: submit it again.
     """
-    answers: list[Answer | None] = []
-    jobs: list[tuple[RefundJob, str]] = []
-    for document in documents:
-        try:
-            job = check(document, r.settings)
-        except InvalidJob as error:
-            answers.append(Answer(idempotency_key=error.idempotency_key, status="invalid",
-                                  problems=tuple(error.problems)))  # fmt: skip
-        else:
-            jobs.append((job, stored(job)))
-            answers.append(None)
-    receipts = iter(await _enter(jobs, r, publish, lane=lane) if jobs else [])
-    waiting = iter(jobs)
-    done = [answer or _answer(next(waiting)[0], next(receipts)) for answer in answers]
+    limits = limits_by_shop(r.settings)
+    found = [judge(document, r.settings, limits) for document in documents]
+    return await enter(found, r, publish, lane=lane, door=door)
+
+
+def judge(document: Document, settings: Settings, limits: Mapping[str, Limits]) -> Row | Answer:
+    """Make what the ledger takes of a document, or the answer that refuses it. Needs nothing but the processor.
+
+    Args:
+        limits: What the settings say, by shop.
+    """
+    try:
+        job = check(document, settings)
+    except InvalidJob as error:
+        return refused(error)
+    return Row.of(job, stored(job), limits[job.shop])
+
+
+def refused(error: InvalidJob) -> Answer:
+    """The answer to a document that is no job."""
+    return Answer(idempotency_key=error.idempotency_key, status="invalid", problems=tuple(error.problems))
+
+
+async def enter(found: Sequence[Row | Answer], r: Intake, publish: Publish, *, lane: str, door: str) -> list[Answer]:
+    """Accept documents that were judged before; see `accept`."""
+    rows = [one for one in found if isinstance(one, Row)]
+    receipts = iter(await _enter(rows, r, publish, lane=lane) if rows else [])
+    done = [_answer(one, next(receipts)) if isinstance(one, Row) else one for one in found]
     for status, count in Counter(answer.status for answer in done).items():
         metrics.ACCEPTED.labels(door, status).inc(count)
     return done
 
 
-async def _enter(jobs: Sequence[tuple[RefundJob, str]], r: Intake, publish: Publish, *, lane: str) -> list[Receipt]:
+async def _enter(rows: Sequence[Row], r: Intake, publish: Publish, *, lane: str) -> list[Receipt]:
     message = await r.ledger.next_message(lane)
-    limits = {name: limits_of(r.settings, shop) for name, shop in r.settings.shops.items()}
-    receipts = await r.ledger.accept(jobs, lane=lane, message=message, limits=limits)
+    receipts = await r.ledger.enter(rows, lane=lane, message=message)
     keys = [receipt.key for receipt in receipts if receipt.status == "accepted" and receipt.state != State.HELD]
     if keys:
         try:
@@ -129,12 +143,12 @@ def stored(job: RefundJob) -> str:
     return job.model_dump_json(exclude_defaults=True)
 
 
-def _answer(job: RefundJob, receipt: Receipt) -> Answer:
+def _answer(row: Row, receipt: Receipt) -> Answer:
     problems: tuple[Problem, ...] = ()
     if receipt.status == "key_conflict":
-        changed = differences(parse_job(receipt.first), job)
+        changed = differences(parse_job(receipt.first), parse_job(row.document))
         problems = tuple(Problem(name, f"was {old!r} and is now {new!r}") for name, (old, new) in changed.items())
-    return Answer(idempotency_key=job.idempotency_key, status=receipt.status, state=receipt.state, problems=problems)
+    return Answer(idempotency_key=row.key, status=receipt.status, state=receipt.state, problems=problems)
 
 
 async def take_in(documents: Sequence[Document], r: Intake, publish: Publish, *, lane: str, door: str) -> list[Answer]:

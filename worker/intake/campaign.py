@@ -7,8 +7,10 @@ the same file again finds what was accepted, and adds the rest.
 import asyncio
 import heapq
 from collections.abc import Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 from worker.campaigns.read import Source
@@ -16,8 +18,8 @@ from worker.campaigns.rejected import Rejected
 from worker.campaigns.seen import Seen, derived_key
 from worker.campaigns.spool import Spool
 from worker.campaigns.store import Campaigns
-from worker.intake.crew import judged
-from worker.intake.lines import Bad, Good, Reading, with_key
+from worker.intake.crew import in_order
+from worker.intake.lines import Bad, Good, Reading, judge, with_key
 
 #: What is shown of the largest jobs, and of lines that look like twins.
 LARGEST: Final = 10
@@ -115,9 +117,11 @@ class Surveyor:
         Raises:
             WrongFile: The file changed while it was read.
         """
-        for answers in judged(self.source.records(), self.reading, helpers=self.helpers):
-            await self._take(answers)
-            self.progress(len(answers))
+        judged = in_order(self.source.records(), partial(judge, reading=self.reading), helpers=self.helpers)
+        async with aclosing(judged):
+            async for answers in judged:
+                await self._take(answers)
+                self.progress(len(answers))
         self.source.check_unchanged()
         self.found.sha256, self.found.rejected = self.source.sha256, self.rejected.count
         self.found.largest.sort(key=lambda one: (-one[0], one[1]))

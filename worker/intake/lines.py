@@ -17,7 +17,7 @@ from worker.domain.job import RefundJob, decode
 from worker.domain.key import fingerprint
 from worker.domain.limits import Limits
 from worker.domain.problems import InvalidJob, Problem
-from worker.guards.budget import limits_of
+from worker.guards.budget import limits_by_shop
 from worker.intake.accept import check
 
 #: Stands for a key that is derived once it is known how often the same content came before.
@@ -84,7 +84,7 @@ _RAW_LENGTH = 2000
 
 def judge(records: Sequence[Record], reading: Reading) -> list[Good | Bad]:
     """Judge lines, in order."""
-    limits = {name: limits_of(reading.settings, shop) for name, shop in reading.settings.shops.items()}
+    limits = limits_by_shop(reading.settings)
     return [_judge(record, reading, limits) for record in records]
 
 

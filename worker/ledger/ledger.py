@@ -8,8 +8,9 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import chain
 from types import MappingProxyType
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, NamedTuple, Self, cast
 
 from redis.asyncio import Redis
 
@@ -76,6 +77,30 @@ class Receipt:
     first: str = ""
 
 
+class Row(NamedTuple):
+    """A job as the ledger takes it in.
+
+    Attributes:
+        document: As JSON, with its defaults left out.
+        cents: What it asks for, or "" where that is not known or does not count.
+        limits: Limits of the settings on money, as the moves take them.
+    """
+
+    key: str
+    fingerprint: str
+    shop: str
+    campaign: str
+    document: str
+    cents: str | int
+    limits: str | int
+
+    @classmethod
+    def of(cls, job: RefundJob, document: str, limits: Limits) -> Self:
+        """Make the row of a job: all that costs time and needs no ledger."""
+        cents, text = money_args(job, limits)
+        return cls(job.idempotency_key, fingerprint(job), job.shop, job.campaign or "", document, cents, text)
+
+
 class Ledger(Entries):
     """The ledger in one Redis.
 
@@ -119,14 +144,14 @@ class Ledger(Entries):
             message: Number of the message that will carry the accepted ones.
             limits: What the settings say, by shop.
         """
-        args: list[str | int] = []
-        for job, document in jobs:
-            args += [job.idempotency_key, fingerprint(job), job.shop, job.campaign or "", document]
-            args += money_args(job, limits.get(job.shop, NO_LIMITS))
-        answers = await self._move("accept", self._now(), lane, message, *args)
+        rows = [Row.of(job, document, limits.get(job.shop, NO_LIMITS)) for job, document in jobs]
+        return await self.enter(rows, lane=lane, message=message)
+
+    async def enter(self, rows: Sequence[Row], *, lane: str, message: int) -> list[Receipt]:
+        """Accept jobs whose rows were made before; see `accept`."""
+        answers = await self._move("accept", self._now(), lane, message, *chain.from_iterable(rows))
         receipts = [
-            Receipt(job.idempotency_key, status, state, first)
-            for (job, _), (status, state, first) in zip(jobs, answers, strict=True)
+            Receipt(row.key, status, state, first) for row, (status, state, first) in zip(rows, answers, strict=True)
         ]
         return await self._with_first(receipts)
 

@@ -32,7 +32,6 @@ def test_moments_are_utc():
 )
 def test_the_exit_code_follows_from_the_receipts(statuses: list[str], code: Exit, capsys: pytest.CaptureFixture[str]):
     receipts = Receipts(as_json=True)
-    for line, status in enumerate(statuses, start=1):
-        receipts.add(line, Answer(idempotency_key="k", status=status))
+    receipts.add(enumerate((Answer(idempotency_key="k", status=status) for status in statuses), start=1))
     assert receipts.exit_code is code
     assert len(capsys.readouterr().out.splitlines()) == len(statuses)
