@@ -59,8 +59,9 @@ def is_complete_and_exact(stack: Stack, *, lines: int = LINES) -> None:
     assert stack.refunds("audit", timeout=120).returncode == 0
 
 
-def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+def descendants_of(pid: int) -> list[int]:
+    children = [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return children + [one for child in children for one in descendants_of(child)]
 
 
 def is_alive(pid: int) -> bool:
@@ -76,8 +77,8 @@ def test_the_import_is_killed_in_both_of_its_steps(tmp_path: Path):
         file = write(tmp_path, lines)
         options = ("campaign", "start", file, "--name", "chaos", "--yes")
         surveying = stack.start_process("import", *options)
-        stack.wait_until(lambda: len(children_of(surveying.pid)) > 1)
-        helpers = children_of(surveying.pid)
+        stack.wait_until(lambda: len(descendants_of(surveying.pid)) > 1)
+        helpers = descendants_of(surveying.pid)
         kill(surveying)
         stack.wait_until(lambda: not any(is_alive(helper) for helper in helpers))
         assert not stack.client.exists("refunds:campaign:chaos")
