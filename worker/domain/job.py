@@ -37,6 +37,7 @@ _MAX_METADATA: Final = 50
 _MAX_METADATA_TEXT: Final = 500
 _PLAIN: Final = (str, int, type(None))
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_HALF: Final = re.compile("[\ud800-\udfff]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 #: The last character that MySQL's utf8 keeps.
 _LAST_OF_3_BYTES: Final = "\uffff"
@@ -72,6 +73,8 @@ def _metadata(value: object) -> object:
     for name, item in value.items():
         if not isinstance(item, _PLAIN) or len(str(item)) > _MAX_METADATA_TEXT:
             raise ValueError(f"field {name!r} must be a text, a whole number, a boolean or null, of bounded length")
+        if not (text := f"{name}{item}").isascii() and _HALF.search(text):
+            raise ValueError(f"field {name!r} holds half a character (a lone surrogate)")
     return value
 
 

@@ -110,6 +110,8 @@ BAD: dict[str, tuple[Document, str, str]] = {
     "shop in capitals": ({"shop": "Default"}, "shop", "pattern"),
     "campaign with a slash": ({"campaign": "a/b"}, "campaign", "pattern"),
     "nested metadata": ({"metadata": {"a": []}}, "metadata", "'a'"),
+    "half a character in metadata": ({"metadata": {"a": "\ud800"}}, "metadata", "half a character"),
+    "half a character in a name of metadata": ({"metadata": {"\ud800": 1}}, "metadata", "half a character"),
     "persist without a memo": (PERSISTED, "creditmemo", "is required with mode persist"),
     "persist online": (
         {**PERSISTED, "creditmemo": a_memo_document(), "online": True, "invoice_id": 3},
