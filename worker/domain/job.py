@@ -52,6 +52,8 @@ def _comment(value: object) -> object:
         raise ValueError(f"is longer than {_MAX_COMMENT} characters")
     if not value.isascii() and max(value) > _LAST_OF_3_BYTES:
         raise ValueError("must not hold emoji or other 4-byte characters: Magento stores them as ????")
+    if not value.isascii() and _HALF.search(value):
+        raise ValueError("must not hold half a character (a lone surrogate)")
     if _CONTROL.search(value):
         raise ValueError("must not hold control characters")
     return value

@@ -105,6 +105,7 @@ BAD: dict[str, tuple[Document, str, str]] = {
     "blank comment": ({"comment": " "}, "comment", "Magento fails"),
     "long comment": ({"comment": "x" * 2001}, "comment", "2000"),
     "control character": ({"comment": "a\x00b"}, "comment", "control characters"),
+    "half a character": ({"comment": "a\ud800"}, "comment", "half a character"),
     "visible nothing": ({"comment_visible": True}, "comment_visible", "needs a comment"),
     "unknown mode": ({"mode": "both"}, "mode", "process"),
     "shop in capitals": ({"shop": "Default"}, "shop", "pattern"),
