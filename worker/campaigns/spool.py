@@ -4,34 +4,30 @@ So each line is read and judged once, and what is accepted is exactly what was s
 the file meanwhile. It is a file without a name: nothing is left behind, however the process ends.
 """
 
-import marshal
+import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
-from typing import Final, Self
-
-#: Bytes that say how long a batch is.
-_LENGTH: Final = 8
+from typing import Self
 
 
 class Spool:
-    """Rows of text, written once and then read, a batch at a time; in Python's own form, as nobody else reads it."""
+    """Rows of text, written once and then read, a batch at a time."""
 
     def __init__(self) -> None:
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the spool
+        self._file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed with the spool
 
-    def add(self, rows: list[list[str]]) -> None:
+    def add(self, rows: Sequence[Sequence[str]]) -> None:
         """Add a batch."""
         if rows:
-            batch = marshal.dumps(rows)
-            self._file.write(len(batch).to_bytes(_LENGTH))
-            self._file.write(batch)
+            self._file.write(json.dumps(rows, separators=(",", ":"), ensure_ascii=False))
+            self._file.write("\n")
 
     def batches(self) -> Iterator[list[list[str]]]:
         """Give the batches as they were added."""
         self._file.seek(0)
-        while length := self._file.read(_LENGTH):
-            yield marshal.loads(self._file.read(int.from_bytes(length)))  # noqa: S302 - written by this very process
+        for line in self._file:
+            yield json.loads(line)
 
     def __enter__(self) -> Self:
         """Use it."""

@@ -34,8 +34,11 @@ class Numbered(NamedTuple):
             raise InvalidJob([Problem("", text)])
 
 
-#: The line of a document, and its job or the answer that says why it is none.
-Judged = tuple[int, Row | Answer]
+class Judged(NamedTuple):
+    """A document that is a job, or an answer that says why it is none."""
+
+    line: int
+    found: Row | Answer
 
 
 def judge_numbered(batch: Sequence[Numbered], settings: Settings) -> list[Judged]:
@@ -46,7 +49,7 @@ def judge_numbered(batch: Sequence[Numbered], settings: Settings) -> list[Judged
         try:
             numbered.refuse_if_too_long(settings.max_document_bytes)
         except InvalidJob as error:
-            judged.append((numbered.line, refused(error)))
+            judged.append(Judged(numbered.line, refused(error)))
         else:
-            judged.append((numbered.line, judge(numbered.raw, settings, limits)))
+            judged.append(Judged(numbered.line, judge(numbered.raw, settings, limits)))
     return judged
