@@ -15,7 +15,7 @@ from worker.dead_letters.filter import Filter
 from worker.dead_letters.order import Order, Sort
 from worker.dead_letters.query import Query
 from worker.dead_letters.totals import Group, Totals
-from worker.ledger.scripts import shared_lua
+from worker.ledger.scripts import behind_shared
 from worker.sandbox.redis_server import EmbeddedRedis
 
 pytestmark = [pytest.mark.bench, pytest.mark.integration, pytest.mark.timeout(1800)]
@@ -49,7 +49,7 @@ async def size_of(redis: Redis, name: str) -> int:
 
 async def load(redis: Redis) -> None:
     """Bury a million jobs."""
-    script = redis.register_script(shared_lua() + (Path(__file__).parent / "dead_letters.lua").read_text())
+    script = redis.register_script(behind_shared((Path(__file__).parent / "dead_letters.lua").read_text()))
     began, before, busy = time.perf_counter(), (await redis.info("memory"))["used_memory"], await cpu_seconds(redis)
     for start in range(0, LETTERS, 4 * BATCH):
         async with redis.pipeline(transaction=False) as pipe:

@@ -4,13 +4,14 @@ A Redis that was restarted or replaced may have lost its newest writes. Because 
 command on a connection, no entry can be claimed on such a server as if nothing had happened.
 """
 
-from importlib.resources import files
 from typing import Any, Final
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+
+from worker.ledger.scripts import source_of
 
 #: Commands in flight at once per process; each takes a fraction of a millisecond.
 _MAX_CONNECTIONS: Final = 64
@@ -22,16 +23,11 @@ def run_id_of(info: str | bytes) -> str:
     return next(line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("run_id:"))
 
 
-def _note_server_source() -> str:
-    folder = files("worker.ledger") / "lua"
-    return (folder / "prelude.lua").read_text() + (folder / "note_server.lua").read_text()
-
-
 async def _introduce(connection: AbstractConnection) -> None:
     await connection.on_connect()
     await connection.send_command("INFO", "server")
     run_id = run_id_of(await connection.read_response())
-    await connection.send_command("EVAL", _note_server_source(), 0, "", run_id)
+    await connection.send_command("EVAL", source_of("note_server"), 0, "", run_id)
     await connection.read_response()
 
 

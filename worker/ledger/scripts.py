@@ -1,6 +1,8 @@
-"""The Lua moves: each file is loaded once, behind the shared prelude, and called by its hash."""
+"""The Lua moves: each file is loaded once, behind what it needs of the shared ones, and called by its hash."""
 
+import functools
 import hashlib
+import re
 from importlib.resources import files
 from typing import Any, Final
 
@@ -11,7 +13,7 @@ from worker.ledger.pipe import Pipe
 from worker.trail import TRAIL_LUA
 
 _FOLDER: Final = files("worker.ledger") / "lua"
-#: Put before each move, in this order, behind what the audit trail needs.
+#: Define what moves share, in this order, behind what the audit trail needs.
 _SHARED: Final = ("letters", "money", "prelude")
 #: How long a write may take to reach the disk. Slower is an error: nothing is sent on a promise that may be lost.
 DISK_TIMEOUT_MS: Final = 5000
@@ -19,9 +21,30 @@ DISK_TIMEOUT_MS: Final = 5000
 _WAITING_FOR_DISK: Final = 16
 
 
-def shared_lua() -> str:
-    """What is put before every move."""
-    return TRAIL_LUA + "".join((_FOLDER / f"{name}.lua").read_text() for name in _SHARED)
+@functools.cache
+def _definitions() -> dict[str, str]:
+    """What the shared files define, by name and in their order."""
+    text = TRAIL_LUA + "".join((_FOLDER / f"{name}.lua").read_text() for name in _SHARED)
+    parts = re.split(r"^(?=local )", text, flags=re.MULTILINE)[1:]
+    return {re.split(r"\W+", part.removeprefix("local function ").removeprefix("local "))[0]: part for part in parts}
+
+
+def behind_shared(source: str) -> str:
+    """Put a script behind those shared definitions that it names, and those that they name in their turn.
+
+    Redis runs the whole text at each call: to define all takes as long as two or three commands.
+    """
+    text = source
+    for name, definition in reversed(_definitions().items()):  # in Lua a name stands behind its definition
+        if re.search(rf"\b{name}\b", re.sub(r"--.*", "", text)):
+            text = definition + text
+    return text
+
+
+@functools.cache
+def source_of(move: str) -> str:
+    """Give the text of a move as Redis runs it."""
+    return behind_shared((_FOLDER / f"{move}.lua").read_text())
 
 
 class Moves:
@@ -31,9 +54,8 @@ class Moves:
         self._redis = redis
         self._pipe = Pipe(redis)
         self._to_disk = Pipe(redis, wait_for_disk_ms=DISK_TIMEOUT_MS, most_under_way=_WAITING_FOR_DISK)
-        shared = shared_lua()
         names = [path.name.removesuffix(".lua") for path in _FOLDER.iterdir() if path.name.endswith(".lua")]
-        sources = {name: shared + (_FOLDER / f"{name}.lua").read_text() for name in names if name not in _SHARED}
+        sources = {name: source_of(name) for name in names if name not in _SHARED}
         self._scripts = {name: (hashlib.sha1(text.encode()).hexdigest(), text) for name, text in sources.items()}  # noqa: S324 - how Redis names scripts
 
     async def __call__(self, name: str, *args: str | float) -> Any:  # noqa: ANN401 - what the header of the move says

@@ -1,5 +1,5 @@
 -- letters: how a dead letter is written and taken away, together with the index that finds it among a million.
--- Put before the prelude of every move. One function, so that a move of a job that goes well makes one closure and no more.
+-- One function, so that a move that may have to do with a letter makes one closure, and no more where there is none.
 --   <stream>               stream  refunds:dead: open letters; refunds:dead:closed: those that people closed
 --   <stream>:index         hash    state ("ready" | "building"), version, cursor (id up to which a rebuild has come),
 --                                  block and rows: where the next letter goes; cells, words: the last numbers given

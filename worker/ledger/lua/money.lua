@@ -1,4 +1,4 @@
--- Money that counts as spent; put before the prelude. Amounts are whole cents of the base currency.
+-- Money that counts as spent. Amounts are whole cents of the base currency.
 --   refunds:limits    hash  campaign:<name> -> limit that was set for that campaign; it goes before that of the settings
 --   refunds:spent     hash  day:<shop>:<days since 1970, UTC> and campaign:<name> -> cents that count as spent
 --   refunds:on_hold   zset  key -> time (ms) at which it was held: over a limit, waits for people; the same for those
