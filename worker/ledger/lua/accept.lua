@@ -4,28 +4,36 @@
 -- settings or '' (see money.lua)
 -- returns  per job: "accepted" | "duplicate" | "key_conflict", state, document of the first one ('' when accepted, or packed)
 local now = time_ms(ARGV[1])
-local answers = {}
+local answers, queued, of_campaign = {}, {}, lists()
 for i = 4, #ARGV, 7 do
   local key, entry = ARGV[i], entry_of(ARGV[i])
+  local campaign, limits = ARGV[i + 3], ARGV[i + 6]
   local known = redis.call('HMGET', entry, 'fingerprint', 'state', 'doc')
   if known[1] then
     local same = known[1] == ARGV[i + 1]
     table.insert(answers, { same and 'duplicate' or 'key_conflict', known[2], known[3] or '' })
   else
-    redis.call('HSET', entry, 'doc', ARGV[i + 4], 'fingerprint', ARGV[i + 1], 'shop', ARGV[i + 2], 'lane', ARGV[2],
-      'accepted_ms', string.format('%d', now), 'fence', 0, 'sends', 0)
-    if ARGV[i + 3] ~= '' then
-      redis.call('HSET', entry, 'campaign', ARGV[i + 3])
-      redis.call('RPUSH', 'refunds:campaign:' .. ARGV[i + 3] .. ':keys', key)
+    local fields = { 'doc', ARGV[i + 4], 'fingerprint', ARGV[i + 1], 'shop', ARGV[i + 2], 'lane', ARGV[2],
+      'accepted_ms', string.format('%d', now), 'fence', 0, 'sends', 0 }
+    if campaign ~= '' then
+      push(fields, 'campaign', campaign)
+      table.insert(of_campaign[campaign], key)
     end
-    redis.call('HINCRBY', 'refunds:counts', 'accepted', 1)
-    if admit(entry, key, ARGV[i + 3], ARGV[i + 5], ARGV[i + 6], now) then
-      move(entry, 'queued')
-      redis.call('ZADD', 'refunds:queued:' .. ARGV[2], ARGV[3], key)
-      table.insert(answers, { 'accepted', 'queued', '' })
-    else
-      table.insert(answers, { 'accepted', 'held', '' })
+    gather('refunds:counts', 'accepted', 1)
+    local may_go = true
+    if is_limited(campaign, limits) then
+      redis.call('HSET', entry, unpack(fields))
+      fields, may_go = {}, admit(entry, key, ARGV[i + 5], limits, now)
     end
+    if may_go then
+      redis.call('HSET', entry, 'state', 'queued', unpack(fields))
+      count_move(gather, nil, 'queued', campaign ~= '' and campaign)
+      push(queued, ARGV[3], key)
+    end
+    table.insert(answers, { 'accepted', may_go and 'queued' or 'held', '' })
   end
 end
+call_with_all('ZADD', 'refunds:queued:' .. ARGV[2], queued)
+for campaign, keys in pairs(of_campaign) do call_with_all('RPUSH', 'refunds:campaign:' .. campaign .. ':keys', keys) end
+add_gathered()
 return answers

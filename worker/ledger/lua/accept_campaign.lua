@@ -9,26 +9,35 @@ local campaign = 'refunds:campaign:' .. ARGV[2]
 local state = redis.call('HGET', campaign, 'state')
 if not state or state == 'cancelled' then return {} end
 local now = time_ms(ARGV[1])
-local answers, fresh = {}, 0
+local answers, keys, shops, backlogs = {}, {}, {}, lists()
 for i = 3, #ARGV, 6 do
-  local key, entry = ARGV[i], entry_of(ARGV[i])
+  local key, entry, shop, cents, limits = ARGV[i], entry_of(ARGV[i]), ARGV[i + 2], ARGV[i + 3], ARGV[i + 5]
   local known = redis.call('HMGET', entry, 'fingerprint', 'campaign')
   if known[1] then
     table.insert(answers, { known[1] == ARGV[i + 1] and 'duplicate' or 'key_conflict', known[2] or '' })
   else
-    redis.call('HSET', entry, 'doc', ARGV[i + 4], 'fingerprint', ARGV[i + 1], 'shop', ARGV[i + 2], 'lane', 'bulk',
-      'accepted_ms', string.format('%d', now), 'fence', 0, 'sends', 0, 'campaign', ARGV[2])
-    if ARGV[i + 3] ~= '' then redis.call('HSET', entry, 'cents', ARGV[i + 3]) end
-    redis.call('RPUSH', campaign .. ':keys', key)
-    if admit(entry, key, ARGV[2], ARGV[i + 3], ARGV[i + 5], now) then
-      move(entry, 'waiting')
-      redis.call('RPUSH', campaign .. ':backlog:' .. ARGV[i + 2], key)
+    local fields = { 'doc', ARGV[i + 4], 'fingerprint', ARGV[i + 1], 'shop', shop, 'lane', 'bulk',
+      'accepted_ms', string.format('%d', now), 'fence', 0, 'sends', 0, 'campaign', ARGV[2] }
+    if cents ~= '' then push(fields, 'cents', cents) end
+    local may_go = true
+    if is_limited(ARGV[2], limits) then
+      redis.call('HSET', entry, unpack(fields))
+      fields, may_go = {}, admit(entry, key, cents, limits, now)
     end
-    redis.call('SADD', campaign .. ':shops', ARGV[i + 2])
-    fresh = fresh + 1
+    if may_go then
+      redis.call('HSET', entry, 'state', 'waiting', unpack(fields))
+      count_move(gather, nil, 'waiting', ARGV[2], cents ~= '' and cents)
+      table.insert(backlogs[shop], key)
+    end
+    table.insert(shops, shop)
+    table.insert(keys, key)
     table.insert(answers, { 'accepted', '' })
   end
 end
-redis.call('HINCRBY', 'refunds:counts', 'accepted', fresh)
-redis.call('HINCRBY', campaign, 'accepted', fresh)
+call_with_all('RPUSH', campaign .. ':keys', keys)
+for shop, waiting in pairs(backlogs) do call_with_all('RPUSH', campaign .. ':backlog:' .. shop, waiting) end
+call_with_all('SADD', campaign .. ':shops', shops)
+add('refunds:counts', 'accepted', #keys)
+add(campaign, 'accepted', #keys)
+add_gathered()
 return answers

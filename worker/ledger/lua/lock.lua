@@ -3,4 +3,6 @@
 -- returns  "ok" | "order busy" | "stale fence"
 local entry = entry_of(ARGV[1])
 if not is_held(entry, ARGV[2]) then return 'stale fence' end
-return take_order(entry, ARGV[1], ARGV[3]) and 'ok' or 'order busy'
+if not take_order(ARGV[1], ARGV[3]) then return 'order busy' end
+redis.call('HSET', entry, 'order', ARGV[3])
+return 'ok'

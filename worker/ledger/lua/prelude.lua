@@ -1,4 +1,4 @@
--- Shared by every move; put before each script when it is loaded, behind money.lua.
+-- Shared by the moves. Before each script is put what it names of this, of money.lua and of letters.lua (scripts.py).
 --   refunds:ledger              hash    id, run_id, epoch_ms, mode, mode_since_ms (its absence stops all sending)
 --   refunds:entry:<key>         hash    one entry, permanent; fields in worker/ledger/entry.py
 --   refunds:counts              hash    accepted, and one count per state: they always add up
@@ -42,14 +42,71 @@ end
 
 local function entry_of(key) return 'refunds:entry:' .. key end
 
--- The counters of an entry's campaign: jobs, and the money they ask for (cents) where it is known.
-local function count_in_campaign(campaign, cents, from, to)
+-- The fields of a hash as a table.
+local function read_hash(name)
+  local fields, flat = {}, redis.call('HGETALL', name)
+  for i = 1, #flat, 2 do fields[flat[i]] = flat[i + 1] end
+  return fields
+end
+
+-- One command for many values; `unpack` has its limit. The step is even: pairs stay together.
+local function call_with_all(command, name, values)
+  for first = 1, #values, 1000 do
+    redis.call(command, name, unpack(values, first, math.min(first + 999, #values)))
+  end
+end
+
+local function push(list, ...)
+  for _, value in ipairs({ ... }) do table.insert(list, value) end
+end
+
+-- The scores of many members of a sorted set, by member.
+local function scores_of(set, members)
+  local scores = {}
+  for first = 1, #members, 1000 do
+    local last = math.min(first + 999, #members)
+    for i, score in ipairs(redis.call('ZMSCORE', set, unpack(members, first, last))) do
+      scores[members[first + i - 1]] = score
+    end
+  end
+  return scores
+end
+
+-- Lists by name, each made when it is first asked for.
+local function lists()
+  return setmetatable({}, { __index = function(made, name)
+    made[name] = {}
+    return made[name]
+  end })
+end
+
+-- Add to a counter at once.
+local function add(counters, field, by) redis.call('HINCRBY', counters, field, string.format('%d', by)) end
+
+-- The same for a move of many jobs: what is gathered is added at its end, once for each counter.
+local gathered = lists()
+local function gather(counters, field, by) gathered[counters][field] = (gathered[counters][field] or 0) + by end
+
+local function add_gathered()
+  for counters, fields in pairs(gathered) do
+    for field, by in pairs(fields) do
+      if by ~= 0 then add(counters, field, by) end
+    end
+  end
+end
+
+-- The counters that add up with the states: those of all jobs, and those of the campaign: its jobs, and the money they
+-- ask for (cents) where it is known. `count` is `add` or `gather`.
+local function count_move(count, from, to, campaign, cents)
+  if from then count('refunds:counts', from, -1) end
+  count('refunds:counts', to, 1)
+  if not campaign then return end
   local counts = 'refunds:campaign:' .. campaign .. ':counts'
-  if from then redis.call('HINCRBY', counts, from, -1) end
-  redis.call('HINCRBY', counts, to, 1)
+  if from then count(counts, from, -1) end
+  count(counts, to, 1)
   if cents then
-    if from then redis.call('HINCRBY', counts, from .. '_cents', string.format('%d', -tonumber(cents))) end
-    redis.call('HINCRBY', counts, to .. '_cents', cents)
+    if from then count(counts, from .. '_cents', -tonumber(cents)) end
+    count(counts, to .. '_cents', tonumber(cents))
   end
 end
 
@@ -65,16 +122,13 @@ local function off_hold(key, campaign)
 end
 
 -- Change the state and the counters that must add up with it. What people laid aside or cancelled is not spent.
+-- The moves that each job makes (claim, send, settle) know the entry already, and do the same with fewer commands.
 local function move(entry, to)
   local known = redis.call('HMGET', entry, 'state', 'campaign', 'cents', 'money_day')
   local from = known[1]
   if from == to then return end
-  if from then redis.call('HINCRBY', 'refunds:counts', from, -1) end
-  redis.call('HINCRBY', 'refunds:counts', to, 1)
-  if known[2] then
-    count_in_campaign(known[2], known[3], from, to)
-    if from == 'dead' or to == 'dead' then count_reason(known[2], entry, to == 'dead' and 1 or -1) end
-  end
+  count_move(add, from, to, known[2], known[3])
+  if known[2] and (from == 'dead' or to == 'dead') then count_reason(known[2], entry, to == 'dead' and 1 or -1) end
   if known[4] and (to == 'held' or to == 'cancelled') then give_back(entry) end
   if from == 'held' then off_hold(string.sub(entry, string.len(entry_of('')) + 1), known[2]) end
   redis.call('HSET', entry, 'state', to)
@@ -82,9 +136,11 @@ end
 
 -- Whether the caller still holds the entry: a stale fence never writes. The token is <fence>@<worker>, because a Redis
 -- that lost its newest writes gives the same fence out a second time.
+local function is_token(token, fence, holder) return holder and fence .. '@' .. holder == token end
+
 local function is_held(entry, token)
   local now = redis.call('HMGET', entry, 'fence', 'holder')
-  return now[2] and now[1] .. '@' .. now[2] == token
+  return is_token(token, now[1], now[2])
 end
 
 -- Give the claim back; the fence stays, so that an old holder cannot write.
@@ -104,9 +160,15 @@ local function is_paused(shop, lane)
 end
 
 -- Whether jobs of a shop's lane wait now. A job in doubt may be looked at in a pause, but not while the shop is away.
+-- Asked once in a move for each shop, lane and kind of state.
+local waits = {}
 local function must_wait(shop, lane, state)
-  if redis.call('HGET', 'refunds:shop:' .. shop, 'breaker') == 'open' then return true end
-  return state ~= 'in_doubt' and is_paused(shop, lane)
+  local asked = shop .. '/' .. lane .. (state == 'in_doubt' and ' in doubt' or '')
+  if waits[asked] == nil then
+    local is_away = redis.call('HGET', 'refunds:shop:' .. shop, 'breaker') == 'open'
+    waits[asked] = is_away or (state ~= 'in_doubt' and is_paused(shop, lane) and true or false)
+  end
+  return waits[asked]
 end
 
 -- Lay an entry that nobody holds aside, until its shop takes it.
@@ -155,10 +217,8 @@ local function obey_campaign(entry, key, campaign, state, shop, lane)
   return true
 end
 
--- Free the order and wake the first that waits for it.
-local function free_order(entry, key, now)
-  local order = redis.call('HGET', entry, 'order')
-  if not order then return end
+-- Free an order that this key may hold, and wake the first that waits for it.
+local function unlock(order, key, now)
   local lock = 'refunds:order:' .. order
   if redis.call('GET', lock) == key then
     redis.call('DEL', lock)
@@ -167,28 +227,30 @@ local function free_order(entry, key, now)
     while waiter and not redis.call('ZSCORE', 'refunds:due', waiter) do waiter = redis.call('LPOP', line) end
     if waiter then redis.call('ZADD', 'refunds:due', now, waiter) end
   end
+end
+
+local function free_order(entry, key, now)
+  local order = redis.call('HGET', entry, 'order')
+  if not order then return end
+  unlock(order, key, now)
   redis.call('HDEL', entry, 'order')
 end
 
--- Take the order for one refund, or wait in its line. Returns whether it was taken.
-local function take_order(entry, key, order)
+-- Take an order for one refund, or wait in its line. Returns whether it was taken; the caller writes it to the entry.
+local function take_order(key, order)
   local lock, line = 'refunds:order:' .. order, 'refunds:order_waiters:' .. order
-  local owner = redis.call('GET', lock)
-  if owner and owner ~= key then
+  if not redis.call('SET', lock, key, 'NX') and redis.call('GET', lock) ~= key then
     if not redis.call('LPOS', line, key) then redis.call('RPUSH', line, key) end
     return false
   end
   redis.call('LREM', line, 0, key)
-  redis.call('SET', lock, key)
-  redis.call('HSET', entry, 'order', order)
   return true
 end
 
--- Append one line of JSON to the history; the first 20 and the last 80 lines stay.
-local function note(entry, line)
-  if line == '' then return end
-  local old = redis.call('HGET', entry, 'history')
-  local text = old and (old .. '\n' .. line) or line
+-- A history with one line of JSON more; the first 20 and the last 80 lines stay.
+local function with_line(old, line)
+  if not old then return line end
+  local text = old .. '\n' .. line
   local _, lines = string.gsub(text, '\n', '\n')
   if lines >= 100 then
     local seen, cut_from, cut_to = 0, nil, nil
@@ -199,11 +261,13 @@ local function note(entry, line)
     end
     text = string.sub(text, 1, cut_from) .. string.sub(text, cut_to + 1)
   end
-  redis.call('HSET', entry, 'history', text)
+  return text
 end
 
--- Upper ends of the classes of latency (ms), as worker/campaigns/latency.py names them.
-local CLASSES = { 10, 16, 25, 40, 63, 100, 160, 250, 400, 630, 1000, 1600, 2500, 4000, 6300, 10000, 25000 }
+local function note(entry, line)
+  if line == '' then return end
+  redis.call('HSET', entry, 'history', with_line(redis.call('HGET', entry, 'history'), line))
+end
 
 -- How fast a campaign goes: what ended in each of the last 60 slots of 10 s, and how long their calls took.
 local function count_pace(campaign, now, call_ms)
@@ -213,8 +277,10 @@ local function count_pace(campaign, now, call_ms)
   if tonumber(at) ~= slot then jobs, calls, ms = 0, 0, 0 end
   redis.call('HSET', pace, name, string.format('%d %d %d %d', slot, jobs + 1, calls + (call_ms and 1 or 0), ms + (call_ms or 0)))
   if not call_ms then return end
+  -- upper ends of the classes of latency (ms), as worker/campaigns/latency.py names them
+  local classes = { 10, 16, 25, 40, 63, 100, 160, 250, 400, 630, 1000, 1600, 2500, 4000, 6300, 10000, 25000 }
   local class = 0
-  while CLASSES[class + 1] and call_ms > CLASSES[class + 1] do class = class + 1 end
+  while classes[class + 1] and call_ms > classes[class + 1] do class = class + 1 end
   redis.call('HINCRBY', pace, 'latency:' .. class, 1)
 end
 
@@ -247,10 +313,12 @@ local function hold(entry, key, now, over, asked)
   move(entry, 'held')
 end
 
--- Take the money of a new entry into account; returns whether it may go, else it is held from its beginning.
--- Nothing is done, and Redis asked nothing, for a job without a limit and without a campaign.
-local function admit(entry, key, campaign, asked, limits, now)
-  if limits == '' and not limit_of_campaign(campaign) then return true end
+-- Whether a limit on money applies to a new job. Redis is asked nothing for one without a campaign.
+local function is_limited(campaign, limits) return limits ~= '' or limit_of_campaign(campaign) end
+
+-- Take the money of a new entry into account to which a limit applies; returns whether it may go, else it is held from
+-- its beginning.
+local function admit(entry, key, asked, limits, now)
   redis.call('HSET', entry, 'limited', 1)
   local over = asked ~= '' and reserve(entry, tonumber(asked), limits, now, false)
   if not over then return true end
