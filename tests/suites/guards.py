@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from tests.factories import a_job
 from tests.suites.ledger import Bench, Clock
+from worker.domain.lifecycle import State
 from worker.guards.allotment import Allotment, Ask
 from worker.guards.pauses import Scope, pause, resume
 from worker.guards.scripts import Moves
@@ -239,6 +240,12 @@ class TestParking:
         await pause(bench.redis, Scope(lane="express"), by="anna")
         with pytest.raises(Paused):
             await bench.send(claim)
+
+    async def test_a_job_in_doubt_is_claimed_in_a_pause_also_behind_one_that_is_parked(self, bench: Bench):
+        await bench.ledger.defer(await bench.sent("doubt"), to=State.IN_DOUBT, delay_seconds=0, keep_order=True)
+        await bench.accept("k")
+        await pause(bench.redis, Scope(lane="express"), by="anna")
+        assert [claim.key for claim in await bench.claims("k", "doubt")] == ["doubt"]
 
     async def test_a_pause_of_the_other_lane_changes_nothing(self, bench: Bench):
         await bench.accept("k")

@@ -15,45 +15,57 @@ if tonumber(ARGV[5]) > tonumber(redis.call('GET', mark) or '0') then redis.call(
 local closed = {}
 for name in string.gmatch(ARGV[6], '%S+') do closed[name] = true end
 
--- Whether a job is laid aside; asked once for each shop, lane and kind of state.
-local function is_closed(shop, lane, state)
-  local name = shop .. '/' .. lane
-  local asked = name .. (state == 'in_doubt' and ' in doubt' or '')
-  if closed[asked] == nil then closed[asked] = closed[name] or must_wait(shop, lane, state) and true or false end
-  return closed[asked]
-end
+local keys = {}
+for i = 7, #ARGV do table.insert(keys, ARGV[i]) end
+local due = scores_of('refunds:due', keys)
 
-local function verdict_on(key, entry)
-  local known = redis.call('HMGET', entry, 'state', 'holder', 'shop', 'lane', 'campaign')
-  if not known[1] then return 'missing' end
-  if known[1] == 'settled' or known[1] == 'dead' or known[1] == 'cancelled' then return 'final' end
-  if known[1] == 'held' then return 'on hold' end
-  if known[2] then return 'held' end -- also where that worker died: upkeep adopts, and counts the death
-  local due = redis.call('ZSCORE', 'refunds:due', key)
-  if due and tonumber(due) > now then return 'not due' end
-  if known[5] and obey_campaign(entry, key, known[5], known[1], known[3], known[4]) then return 'laid back' end
-  if is_closed(known[3], known[4], known[1]) then
-    park(entry, key, known[3], known[4], now)
+local function verdict_on(key, entry, known)
+  local state, shop, lane = known.state, known.shop, known.lane
+  if not state then return 'missing' end
+  if state == 'settled' or state == 'dead' or state == 'cancelled' then return 'final' end
+  if state == 'held' then return 'on hold' end
+  if known.holder then return 'held' end -- also where that worker died: upkeep adopts, and counts the death
+  if due[key] and tonumber(due[key]) > now then return 'not due' end
+  if known.campaign and obey_campaign(entry, key, known.campaign, state, shop, lane) then return 'laid back' end
+  if closed[shop .. '/' .. lane] or must_wait(shop, lane, state) then
+    park(entry, key, shop, lane, now)
     return 'parked'
   end
-  redis.call('ZREM', 'refunds:parked:' .. known[3] .. '/' .. known[4], key)
   return 'claimed'
 end
 
+local done_with = lists() -- keys that leave a sorted set, by its name
+
+-- Write the claim; `known` is the entry as it was, and will be as it is.
+local function claim(key, entry, known)
+  if known.state ~= 'in_doubt' and known.state ~= 'claimed' then
+    count_move(gather, known.state, 'claimed', known.campaign, known.cents)
+    known.state = 'claimed'
+  end
+  known.fence, known.holder = string.format('%d', (known.fence or 0) + 1), ARGV[2]
+  redis.call('HSET', entry, 'state', known.state, 'fence', known.fence, 'holder', known.holder)
+  if due[key] then table.insert(done_with['refunds:due'], key) end
+  table.insert(done_with['refunds:queued:' .. known.lane], key)
+  table.insert(done_with['refunds:parked:' .. known.shop .. '/' .. known.lane], key)
+end
+
 redis.call('ZADD', 'refunds:workers', 'NX', now, ARGV[2])
-local answers = { string.format('%d', now), string.format('%d', epoch), ledger[3] or 'normal' }
-for i = 7, #ARGV do
-  local key, entry = ARGV[i], entry_of(ARGV[i])
-  local answer = { verdict_on(key, entry) }
+local answers, claimed = { string.format('%d', now), string.format('%d', epoch), ledger[3] or 'normal' }, {}
+for _, key in ipairs(keys) do
+  local entry = entry_of(key)
+  local known = read_hash(entry)
+  local answer = { verdict_on(key, entry, known) }
   if answer[1] == 'claimed' then
-    if redis.call('HGET', entry, 'state') ~= 'in_doubt' then move(entry, 'claimed') end
-    redis.call('HINCRBY', entry, 'fence', 1)
-    redis.call('HSET', entry, 'holder', ARGV[2])
-    redis.call('SADD', 'refunds:held:' .. ARGV[2], key)
-    redis.call('ZREM', 'refunds:due', key)
-    redis.call('ZREM', 'refunds:queued:' .. redis.call('HGET', entry, 'lane'), key)
-    for _, part in ipairs(redis.call('HGETALL', entry)) do table.insert(answer, part) end
+    claim(key, entry, known)
+    table.insert(claimed, key)
+    for name, value in pairs(known) do
+      answer[#answer + 1] = name
+      answer[#answer + 1] = value
+    end
   end
   table.insert(answers, answer)
 end
+call_with_all('SADD', 'refunds:held:' .. ARGV[2], claimed)
+for set, left in pairs(done_with) do call_with_all('ZREM', set, left) end
+add_gathered()
 return answers
