@@ -25,7 +25,9 @@ ROUND_TRIPS = 3
 #: Lua scripts of a job in a chunk of 100: send and settle; one claim for all.
 SCRIPTS = 2.01
 #: Redis commands of a job in a chunk of 100, with those inside scripts; a campaign's job also moves its counters.
-COMMANDS = {"": 56, "spring": 66}
+COMMANDS = {"": 25, "spring": 33}
+#: The same of a job that is accepted together with 99 others.
+COMMANDS_TO_ACCEPT = {"": 2.1, "spring": 2.2}
 #: Bytes of a settled entry in Redis, its key included, from a document of 400 bytes: what is kept for ever.
 SETTLED_BYTES = {"": 290, "spring": 345}
 CALLS = 1
@@ -117,6 +119,15 @@ async def test_a_job_in_a_chunk_costs_no_more_than_it_did(desk: Desk, campaign: 
     assert costs["reads"] <= ROUND_TRIPS
     assert costs["commands"] <= COMMANDS[campaign]
     assert desk.calls - called == CALLS * len(keys)
+
+
+@pytest.mark.parametrize("campaign", ["", "spring"])
+async def test_a_job_that_is_accepted_with_others_costs_no_more_than_it_did(desk: Desk, campaign: str):
+    before = await desk.costs()
+    keys = await desk.accept(100, campaign)
+    after = await desk.costs()
+
+    assert (after["commands"] - before["commands"]) / len(keys) <= COMMANDS_TO_ACCEPT[campaign]
 
 
 @pytest.mark.parametrize("campaign", ["", "spring"])

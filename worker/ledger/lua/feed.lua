@@ -9,28 +9,35 @@ if #open == 0 then return { 0, 0 } end
 table.sort(open)
 local now = time_ms(ARGV[1])
 local per_message, messages_left, to_end = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[6])
-local ended, lines, messages = 0, {}, {}
+local ended, lines, messages, has_parked = 0, {}, {}, {}
 
 local function number(text) return tonumber(text or '0') or 0 end
 
--- Whether a key of a backlog is still to be fed: it may have been taken by a late message, and come back by other ways.
-local function is_laid_aside(key, known)
-  return known[1] == 'waiting' and not known[2] and not redis.call('ZSCORE', 'refunds:due', key)
-    and not redis.call('ZSCORE', 'refunds:parked:' .. known[3] .. '/' .. known[4], key)
+-- What is known of a key of a backlog, and nil where it is not to be fed any more: it may have been taken by a late
+-- message, and come back by other ways. `due`: when keys are due, of those that are.
+local function laid_aside(key, due)
+  local known = redis.call('HMGET', entry_of(key), 'state', 'holder', 'shop', 'lane', 'campaign', 'cents')
+  if known[1] ~= 'waiting' or known[2] or due[key] then return nil end
+  local parked = known[3] .. '/' .. known[4]
+  if has_parked[parked] == nil then has_parked[parked] = redis.call('EXISTS', 'refunds:parked:' .. parked) == 1 end
+  if has_parked[parked] and redis.call('ZSCORE', 'refunds:parked:' .. parked, key) then return nil end
+  return known
 end
 
-local function queue(key, message)
-  local entry = entry_of(key)
-  local known = redis.call('HMGET', entry, 'state', 'holder', 'shop', 'lane')
-  if not is_laid_aside(key, known) then return end
-  if known[4] ~= 'bulk' then redis.call('HSET', entry, 'lane', 'bulk') end
-  move(entry, 'queued')
+local function queue(key, known, message)
+  redis.call('HSET', entry_of(key), 'lane', 'bulk', 'state', 'queued')
+  count_move(gather, 'waiting', 'queued', known[5], known[6])
   if #message == 0 then
     message[1], message[2] = 'bulk', redis.call('INCR', 'refunds:seq:bulk')
     table.insert(messages, message)
   end
-  redis.call('ZADD', 'refunds:queued:bulk', message[2], key)
   table.insert(message, key)
+end
+
+local function carry(message)
+  local queued = {}
+  for i = 3, #message do push(queued, message[2], message[i]) end
+  call_with_all('ZADD', 'refunds:queued:bulk', queued)
 end
 
 -- Jobs of a cancelled campaign: what surely was not sent is ended, the rest must be looked at and is fed as usual.
@@ -38,14 +45,16 @@ local function wind_up(backlog)
   local keys = redis.call('LPOP', backlog, string.format('%d', math.min(per_message, to_end))) or {}
   to_end = to_end - #keys
   ended = ended + #keys
-  local message = {}
+  local message, due = {}, scores_of('refunds:due', keys)
   for _, key in ipairs(keys) do
-    local entry = entry_of(key)
-    local known = redis.call('HMGET', entry, 'state', 'holder', 'shop', 'lane')
-    if is_laid_aside(key, known) then
-      if is_surely_unsent(entry) then move(entry, 'cancelled') else queue(key, message) end
+    local entry, known = entry_of(key), laid_aside(key, due)
+    if known and is_surely_unsent(entry) then
+      move(entry, 'cancelled')
+    elseif known then
+      queue(key, known, message)
     end
   end
+  carry(message)
   return #keys > 0
 end
 
@@ -137,8 +146,12 @@ local function take(line)
   if keys_now < 1 then return false end
   local keys = redis.call('LPOP', line.backlog, string.format('%d', keys_now))
   if not keys then return false end
-  local message = {}
-  for _, key in ipairs(keys) do queue(key, message) end
+  local message, due = {}, scores_of('refunds:due', keys)
+  for _, key in ipairs(keys) do
+    local known = laid_aside(key, due)
+    if known then queue(key, known, message) end
+  end
+  carry(message)
   local count = math.max(#message - 2, 0)
   if room.by_room > 0 then redis.call('DEL', room.told) end
   by_pace, room.by_room, line.c.may = by_pace - count, room.by_room - count, line.c.may - count
@@ -156,6 +169,7 @@ end
 for _, c in ipairs(living) do
   if c.tokens_ms == now then redis.call('HSET', c.key, 'tokens', tostring(c.tokens), 'tokens_ms', string.format('%d', now)) end
 end
+add_gathered()
 local answer = { #living, ended }
 for _, message in ipairs(messages) do table.insert(answer, message) end
 return answer
