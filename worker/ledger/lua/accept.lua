@@ -16,7 +16,7 @@ for i = 4, #ARGV, 7 do
     local fields = { 'doc', ARGV[i + 4], 'fingerprint', ARGV[i + 1], 'shop', ARGV[i + 2], 'lane', ARGV[2],
       'accepted_ms', string.format('%d', now), 'fence', 0, 'sends', 0 }
     if campaign ~= '' then
-      push(fields, 'campaign', campaign)
+      push_pair(fields, 'campaign', campaign)
       table.insert(of_campaign[campaign], key)
     end
     gather('refunds:counts', 'accepted', 1)
@@ -28,7 +28,7 @@ for i = 4, #ARGV, 7 do
     if may_go then
       redis.call('HSET', entry, 'state', 'queued', unpack(fields))
       count_move(gather, nil, 'queued', campaign ~= '' and campaign)
-      push(queued, ARGV[3], key)
+      push_pair(queued, ARGV[3], key)
     end
     table.insert(answers, { 'accepted', may_go and 'queued' or 'held', '' })
   end

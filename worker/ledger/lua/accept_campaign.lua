@@ -18,7 +18,7 @@ for i = 3, #ARGV, 6 do
   else
     local fields = { 'doc', ARGV[i + 4], 'fingerprint', ARGV[i + 1], 'shop', shop, 'lane', 'bulk',
       'accepted_ms', string.format('%d', now), 'fence', 0, 'sends', 0, 'campaign', ARGV[2] }
-    if cents ~= '' then push(fields, 'cents', cents) end
+    if cents ~= '' then push_pair(fields, 'cents', cents) end
     local may_go = true
     if is_limited(ARGV[2], limits) then
       redis.call('HSET', entry, unpack(fields))

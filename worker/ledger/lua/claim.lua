@@ -58,10 +58,7 @@ for _, key in ipairs(keys) do
   if answer[1] == 'claimed' then
     claim(key, entry, known)
     table.insert(claimed, key)
-    for name, value in pairs(known) do
-      answer[#answer + 1] = name
-      answer[#answer + 1] = value
-    end
+    for name, value in pairs(known) do push_pair(answer, name, value) end
   end
   table.insert(answers, answer)
 end

@@ -31,7 +31,7 @@ for i = 3, #ARGV, 3 do
     note(entry, ARGV[i + 2])
     if known[2] then count_confirmed(known[2], known[3], ARGV[i + 1], ARGV[i + 2] ~= '') end
     if ARGV[i + 2] ~= '' then redis.call('ZADD', 'refunds:mismatches', now, key) end
-    push(unpacked, now, key)
+    push_pair(unpacked, now, key)
     table.insert(written, key)
   end
 end

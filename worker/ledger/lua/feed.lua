@@ -36,7 +36,7 @@ end
 
 local function carry(message)
   local queued = {}
-  for i = 3, #message do push(queued, message[2], message[i]) end
+  for i = 3, #message do push_pair(queued, message[2], message[i]) end
   call_with_all('ZADD', 'refunds:queued:bulk', queued)
 end
 

@@ -56,8 +56,9 @@ local function call_with_all(command, name, values)
   end
 end
 
-local function push(list, ...)
-  for _, value in ipairs({ ... }) do table.insert(list, value) end
+local function push_pair(list, first, second)
+  list[#list + 1] = first
+  list[#list + 1] = second
 end
 
 -- The scores of many members of a sorted set, by member.

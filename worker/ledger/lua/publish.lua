@@ -50,7 +50,7 @@ local function publish(key)
       lanes[lane] = { lane, redis.call('INCR', 'refunds:seq:' .. lane) }
       table.insert(order, lane)
     end
-    push(queued[lane], lanes[lane][2], key)
+    push_pair(queued[lane], lanes[lane][2], key)
     table.insert(lanes[lane], key)
   end
 end

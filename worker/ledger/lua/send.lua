@@ -26,8 +26,14 @@ if ARGV[8] ~= '' then
   end
 end
 local fields = { 'state', 'sent', 'order', ARGV[4], 'sends', ARGV[5], 'sent', ARGV[6], 'sent_ms', now }
-if sends ~= ARGV[5] then push(fields, 'first_ms', now, 'spent', 0) end
-if ARGV[7] == '1' then push(fields, 'cleared_ms', now, 'look_first', 0) end
+if sends ~= ARGV[5] then
+  push_pair(fields, 'first_ms', now)
+  push_pair(fields, 'spent', 0)
+end
+if ARGV[7] == '1' then
+  push_pair(fields, 'cleared_ms', now)
+  push_pair(fields, 'look_first', 0)
+end
 redis.call('HSET', entry, unpack(fields))
 if state ~= 'sent' then count_move(add, state, 'sent', campaign, known[8]) end
 return 'ok'

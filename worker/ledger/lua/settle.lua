@@ -15,7 +15,7 @@ if known.order then unlock(known.order, key, now) end
 redis.call('SREM', 'refunds:held:' .. known.holder, key)
 
 local fields = { 'state', 'settled', 'result', ARGV[4], 'updated_ms', string.format('%d', now) }
-if ARGV[5] ~= '' then push(fields, 'history', with_line(known.history, ARGV[5])) end
+if ARGV[5] ~= '' then push_pair(fields, 'history', with_line(known.history, ARGV[5])) end
 redis.call('HSET', entry, unpack(fields))
 count_move(add, known.state, 'settled', known.campaign, known.cents)
 local gone = {}

@@ -6,14 +6,16 @@ local waiting, now = 'refunds:unconfirmed:' .. ARGV[2], time_ms(ARGV[1])
 local answers = { string.format('%d', now) }
 local due = redis.call('ZRANGEBYSCORE', waiting, '-inf', now, 'WITHSCORES', 'LIMIT', 0, ARGV[3])
 if #due == 0 or (#due < 2 * ARGV[3] and now - due[2] < tonumber(ARGV[4])) then return answers end
+local leased = {}
 for i = 1, #due, 2 do
   local answer = redis.call('HGETALL', entry_of(due[i]))
   if #answer == 0 then
     redis.call('ZREM', waiting, due[i])
   else
-    redis.call('ZADD', waiting, now + ARGV[5], due[i])
+    push_pair(leased, now + ARGV[5], due[i])
     table.insert(answer, 1, due[i])
     table.insert(answers, answer)
   end
 end
+call_with_all('ZADD', waiting, leased)
 return answers
