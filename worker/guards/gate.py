@@ -92,7 +92,7 @@ class Gate:
         self._timer: asyncio.TimerHandle | None = None
         self._lines: dict[str, deque[_Waiter]] = {lane: deque() for lane in LANES}
         self._started = self._charged = 0
-        self._is_scarce = False
+        self._is_scarce = self._is_slow = False  # fewer slots, or fewer send times, than were wanted
         self._is_closed = False
 
     @classmethod
@@ -133,7 +133,7 @@ class Gate:
         waiter = _Waiter(lane if lane in self._lines else LANES[-1], may_look, self._clock())
         self._lines[waiter.lane].append(waiter)
         self._let_in()
-        if not waiter.future.done() and not self._is_scarce:
+        if not waiter.future.done() and not self._is_scarce and not self._is_slow:
             self.wake.set()  # all that was wanted so far was given, so there may be more
         try:
             await waiter.future
@@ -178,7 +178,8 @@ class Gate:
         """Take the answer."""
         asked = self._asked or Ask()
         times = asked.sends if allotment.times is None else len(allotment.times)
-        self._is_scarce = not asked.wanted <= allotment.slots < self._most or times < asked.sends
+        self._is_scarce = not asked.wanted <= allotment.slots < self._most
+        self._is_slow = times < asked.sends
         self.allotment, self._asked, self._under_way = allotment, None, Heard()
         if allotment.times is not None:
             self._times.extend(allotment.times)
@@ -202,6 +203,8 @@ class Gate:
         now = self._clock()
         while (waiter := self._first()) is not None and self._has_slot(now):
             if self.allotment.times is not None and not self._takes_time(now):
+                if not self._times and not self._is_slow:
+                    self.wake.set()  # a slot without a send time: as many as were wanted so far could be had
                 return
             self._lines[waiter.lane].popleft()
             self._in_use += 1
