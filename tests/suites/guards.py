@@ -76,6 +76,15 @@ class TestSlots:
         assert (await common.ask(in_use=8)).slots == 8
         assert (await common.ask(worker="w2")).slots == 2
 
+    async def test_who_keeps_slots_is_told_that_others_could_use_them_and_then_gives_them_back(self, common: Common):
+        assert not (await common.ask(kept=10)).is_contested
+        assert (await common.ask(worker="w2")).slots == 0
+        told = await common.ask(in_use=2, kept=10)
+        assert (told.slots, told.is_contested) == (10, True)
+        given_back = await common.ask(in_use=2)
+        assert (given_back.slots, given_back.is_contested) == (5, False)
+        assert (await common.ask(worker="w2")).slots == 5
+
     async def test_whoever_wants_little_gets_it_all(self, common: Common):
         await common.ask(wanted=2)
         assert (await common.ask(worker="w2")).slots == 8

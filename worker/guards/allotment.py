@@ -10,7 +10,9 @@ class Ask:
 
     Attributes:
         wanted: Slots: jobs that have one, and jobs that wait.
-        in_use: Slots that are not given back.
+        in_use: Slots in use.
+        kept: Slots that are not given back now: those in use, and those that the next jobs will need where nobody else
+            could use them.
         sends: Send times wanted, where the shop has a rate.
         debt: Calls made beside those that had a send time (look-ups): the next ones wait for them.
         good: Answers of a shop that is well; as `bad` (not keeping up).
@@ -25,6 +27,7 @@ class Ask:
 
     wanted: int = 0
     in_use: int = 0
+    kept: int = 0
     sends: int = 0
     debt: int = 0
     good: int = 0
@@ -40,7 +43,7 @@ class Ask:
     def pairs(self) -> list[str | int | float]:
         """Give names and values as `allot.lua` takes them."""
         return [
-            *("wanted", self.wanted, "in_use", self.in_use, "sends", self.sends, "debt", self.debt),
+            *("wanted", self.wanted, "in_use", self.in_use, "kept", self.kept, "sends", self.sends, "debt", self.debt),
             *("good", self.good, "bad", self.bad, "fails", self.fails, "trip", int(self.trip), "reason", self.reason),
             *("alert", int(self.alert), "retry_ms", int(self.retry_seconds * 1000)),
             *("latency_ms", round(self.latency_seconds * 1000, 1)),
@@ -62,6 +65,7 @@ class Allotment:
         paused: Lanes that are paused.
         event: "opened" when our news opened the breaker, "alert" when people must be told, else "".
         limit: The limit in force for all workers together.
+        is_contested: Whether others could use slots that we kept.
     """
 
     slots: int
@@ -73,6 +77,7 @@ class Allotment:
     paused: frozenset[str] = frozenset()
     event: str = ""
     limit: int = 0
+    is_contested: bool = False
 
     @classmethod
     def read(cls, answer: Sequence[str], *, has_rate: bool, at: float, lease_seconds: float) -> "Allotment":
@@ -83,7 +88,7 @@ class Allotment:
             at: When the answer came; its own time is not later, so that no call leaves too early.
             lease_seconds: Counted from the answer.
         """
-        now_ms, slots, first_ms, count, gap_ms, breaker, _until, reason, paused, event, limit = answer
+        now_ms, slots, first_ms, count, gap_ms, breaker, _until, reason, paused, event, limit, contested = answer
         start, gap = at + (float(first_ms) - float(now_ms)) / 1000, float(gap_ms) / 1000
         return cls(
             slots=int(slots),
@@ -95,4 +100,5 @@ class Allotment:
             paused=frozenset(paused.split()),
             event=event,
             limit=int(limit),
+            is_contested=contested == "contested",
         )

@@ -21,9 +21,12 @@ LANES: Final = ("express", "bulk")
 _LONGEST_WAIT_SECONDS: Final = 60.0
 #: Slots that a busy process asks for beyond those that it needs now, so that the next jobs need not ask first.
 _SPARE_SLOTS: Final = 2
-#: Jobs in hand beyond those that can be called at once: the next message (100 keys) is taken when half of one is left.
+#: How long the most that was busy at once counts as what is needed, in seconds: jobs come a message at a time.
+_REMEMBERED_SECONDS: Final = 0.5
+#: Jobs in hand beyond those that can be called at once: those that begin or are being settled, and half a message (100
+#: keys) when the next one is taken. With 50 a third of the slots stood empty.
 #: More would only wait here, and for their next holder where this one dies.
-_IN_RESERVE: Final = 50
+_IN_RESERVE: Final = 150
 #: How late a send time may be used, in seconds, if the gap to the next one is not longer: a bunch of late calls would
 #: make a second too full.
 _LATE_SECONDS: Final = 0.03
@@ -92,6 +95,7 @@ class Gate:
         self._timer: asyncio.TimerHandle | None = None
         self._lines: dict[str, deque[_Waiter]] = {lane: deque() for lane in LANES}
         self._started = self._charged = 0
+        self._peak, self._peak_until = 0, 0.0
         self._is_scarce = self._is_slow = False  # fewer slots, or fewer send times, than were wanted
         self._is_closed = False
 
@@ -167,12 +171,26 @@ class Gate:
         debt = max(self._requests() - self._started - self._charged, 0)
         self._charged += debt
         self._under_way.debt += debt
-        busy = self._in_use + self.waiting
-        wanted = min(busy + _SPARE_SLOTS, self._most) if busy else 0
+        wanted = min(self._need() + _SPARE_SLOTS, self._most) if self._in_use + self.waiting else 0
+        spare = 0 if self.allotment.is_contested else min(wanted, self.allotment.slots)
         sends = max(min(self.waiting, self._most) - len(self._times), 0)
         room = {lane: 0 if self._is_closed else hand.room for lane, hand in self.hands.items()}
-        self._asked = Ask(wanted=wanted, in_use=self._in_use, sends=sends, room=room, **self._under_way.fields())
+        self._asked = Ask(
+            wanted=wanted,
+            in_use=self._in_use,
+            kept=max(self._in_use, spare),
+            sends=sends,
+            room=room,
+            **self._under_way.fields(),
+        )
         return self._asked
+
+    def _need(self) -> int:
+        """Slots that jobs in hand need, or needed a moment ago."""
+        busy, now = self._in_use + self.waiting, self._clock()
+        if busy >= self._peak or now >= self._peak_until:
+            self._peak, self._peak_until = busy, now + _REMEMBERED_SECONDS
+        return self._peak
 
     def answer(self, allotment: Allotment) -> None:
         """Take the answer."""
@@ -194,7 +212,7 @@ class Gate:
     def no_answer(self) -> None:
         """Go on with what the unanswered question declared, while the old allotment lasts."""
         if self._asked is not None:
-            self.allotment = replace(self.allotment, slots=min(self.allotment.slots, self._asked.in_use))
+            self.allotment = replace(self.allotment, slots=min(self.allotment.slots, self._asked.kept))
             self._asked = None
 
     # --- letting in -----------------------------------------------------------------------------------------------
@@ -220,7 +238,7 @@ class Gate:
         return None
 
     def _has_slot(self, now: float) -> bool:
-        slots = self.allotment.slots if self._asked is None else min(self.allotment.slots, self._asked.in_use)
+        slots = self.allotment.slots if self._asked is None else min(self.allotment.slots, self._asked.kept)
         return self._in_use < min(slots, self._most) and now < self.allotment.until
 
     def _takes_time(self, now: float) -> bool:

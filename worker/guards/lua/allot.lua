@@ -1,11 +1,11 @@
 -- allot: a worker tells what it heard of a shop and what it wants, and gets its part of what the shop allows.
 -- ARGV  name, value, ...:
 --   now (ms or ''), shop, worker, lease_ms; ceiling (calls at once), rate (calls a second, 0: no limit)
---   wanted, in_use (slots), sends (send times wanted), debt (calls made beside those with a send time)
+--   wanted, in_use, kept (slots: of those that were given, kept are not given back now), sends (send times wanted), debt (calls made beside those with a send time)
 --   good, bad, fails (answers since the last call; fails: those after the last good one), trip, reason, alert ('1' or ''),
 --   retry_ms, latency_ms (of the good ones, 0: none), room:<lane> (jobs that the worker would take), leave ('1' at the end)
 -- returns  {now_ms, slots, first send time (ms), number of send times, ms between them, breaker, until_ms, reason,
---           lanes that are paused, "opened" | "alert" | '', limit in force}
+--           lanes that are paused, "opened" | "alert" | '', limit in force, "contested" where others could use what is kept | ''}
 local a = named(ARGV)
 local now = time_ms(a.now)
 local key = 'refunds:shop:' .. a.shop
@@ -88,6 +88,7 @@ for _, gone in ipairs(redis.call('ZRANGEBYSCORE', lease, '-inf', whole(now))) do
   redis.call('ZREM', lease, gone)
 end
 local in_use, wanted = tonumber(a.in_use), tonumber(a.wanted)
+local kept = math.max(in_use, tonumber(a.kept or '0'))
 if a.leave == '1' then
   redis.call('HDEL', slots, a.worker)
   redis.call('ZREM', lease, a.worker)
@@ -128,13 +129,14 @@ local function fair_share()
   return math.floor(rest / left) + (has_more and 1 or 0)
 end
 
-local granted = in_use
+local granted, is_contested = kept, true
 if s.breaker ~= 'open' then
   local share = 0
   if wanted > 0 then share = fair_share() end
   -- One to spare, so that a lone job need not ask first; half of the slots, and one, stay for who wants them.
   if wanting == 0 and rate == 0 and limit - others > math.max(1, limit / 2) then share = 1 end
-  granted = math.max(in_use, math.min(share, limit - others))
+  granted = math.max(kept, math.min(share, limit - others))
+  is_contested = granted > math.min(share, limit - others)
 end
 redis.call('HSET', slots, a.worker, whole(granted) .. ' ' .. whole(wanted) .. ' ' .. whole(in_use))
 redis.call('ZADD', lease, whole(now + tonumber(a.lease_ms)), a.worker)
@@ -167,4 +169,5 @@ for _, lane in ipairs({ 'express', 'bulk' }) do
   if room then redis.call('HSET', 'refunds:room:' .. a.shop .. '/' .. lane, a.worker, room .. ' ' .. whole(now)) end
 end
 return { whole(now), whole(granted), string.format('%.3f', first), whole(count), string.format('%.3f', gap), s.breaker or 'closed',
-  s.until_ms or '0', s.reason or '', table.concat(paused, ' '), event, whole(limit) }
+  s.until_ms or '0', s.reason or '', table.concat(paused, ' '), event, whole(limit),
+  is_contested and 'contested' or '' }

@@ -77,10 +77,10 @@ async def test_a_job_that_gives_up_leaves_its_place():
 
 async def test_while_a_question_is_unanswered_no_more_slots_are_used_than_it_declared():
     gate = Gate(most=10)
-    gate.answer(Allotment(slots=3))
+    gate.answer(Allotment(slots=3, is_contested=True))
     jobs = Jobs(gate)
     await jobs.come("a")
-    assert gate.ask().in_use == 1
+    assert gate.ask().kept == 1
     await jobs.come("b")
     assert jobs.inside == ["a"], "the slots that were free may be another worker's by now"
     gate.answer(Allotment(slots=2))
@@ -88,9 +88,36 @@ async def test_while_a_question_is_unanswered_no_more_slots_are_used_than_it_dec
     assert jobs.inside == ["a", "b"]
 
 
-async def test_without_an_answer_the_declared_slots_are_all_there_is():
+async def test_slots_that_nobody_else_could_use_are_kept_for_the_jobs_that_come_during_a_question():
     gate = Gate(most=10)
     gate.answer(Allotment(slots=3))
+    jobs = Jobs(gate)
+    await jobs.come("a")
+    ask = gate.ask()
+    assert (ask.in_use, ask.kept) == (1, 3)
+    await jobs.come("b", "c", "d")
+    assert jobs.inside == ["a", "b", "c"]
+
+
+async def test_what_was_busy_a_moment_ago_is_wanted_again():
+    now = [0.0]
+    gate = Gate(most=20, clock=lambda: now[0])
+    gate.answer(Allotment(slots=9))
+    jobs = Jobs(gate)
+    await jobs.come(*"abcdefg")
+    assert gate.ask().wanted == 9
+    for name in "abcdef":
+        await jobs.end(name)
+    assert gate.ask().wanted == 9, "the next message may be as large"
+    now[0] = 0.6
+    assert gate.ask().wanted == 3
+    await jobs.end("g")
+    assert gate.ask().wanted == 0, "an idle process wants nothing"
+
+
+async def test_without_an_answer_the_declared_slots_are_all_there_is():
+    gate = Gate(most=10)
+    gate.answer(Allotment(slots=3, is_contested=True))
     jobs = Jobs(gate)
     await jobs.come("a")
     gate.ask()
