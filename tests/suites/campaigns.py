@@ -77,10 +77,12 @@ class Desk(Bench):
         assert sum(status.reasons.values()) == status.counts.jobs[State.DEAD]
         return status
 
-    async def settle_with(self, key: str, call_ms: int | None, *, service: str = "order_refund") -> None:
+    async def settle_with(
+        self, key: str, call_ms: int | None, *, service: str = "order_refund", confirm: bool = True
+    ) -> None:
         line = {"took_ms": 999} | ({} if call_ms is None else {"call_ms": call_ms})
         result = {"memo_id": 91, "service": service}
-        await self.ledger.settle(await self.claim(key), result=result, line=line, confirm=True)
+        await self.ledger.settle(await self.claim(key), result=result, line=line, confirm=confirm)
 
     async def confirm(self, key: str, total: str, currency: str, *, is_wrong: bool = False) -> None:
         facts = {"base_grand_total": Decimal(total), "base_currency_code": currency}
@@ -207,6 +209,14 @@ class CampaignPromises:
         assert sum(slot.ended for slot in (await desk.status()).pace.slots) == 0
         await desk.settle_with("b", 5)
         assert sum(slot.ended for slot in (await desk.status()).pace.slots) == 1
+
+    async def test_jobs_whose_credit_memos_are_not_read_back_are_told_apart(self, desk: Desk):
+        await desk.to(CampaignState.RUNNING)
+        await desk.accept("a", "b", campaign="spring")
+        await desk.settle_with("a", 5, confirm=False)
+        await desk.settle_with("b", 5)
+        status = await desk.status()
+        assert (status.counts.jobs[State.SETTLED], status.confirmed, status.never_read) == (2, 0, 1)
 
     async def test_money_is_counted_as_the_credit_memos_say_by_currency(self, desk: Desk):
         await desk.to(CampaignState.RUNNING)

@@ -83,6 +83,7 @@ class Status:
         reasons: Dead letters by reason code, most first.
         confirmed: Settled jobs whose credit memo was read back.
         mismatches: Those whose credit memo is not as asked.
+        never_read: Settled jobs of shops whose credit memos are not read back (`confirm` = false).
         refunded: What the credit memos that were read back come to, by currency.
         persisted: What those that were only stored come to, by currency.
     """
@@ -93,6 +94,7 @@ class Status:
     reasons: Mapping[str, int] = field(default_factory=dict)
     confirmed: int = 0
     mismatches: int = 0
+    never_read: int = 0
     refunded: Mapping[str, Decimal] = field(default_factory=dict)
     persisted: Mapping[str, Decimal] = field(default_factory=dict)
     pace: Pace = field(default_factory=Pace)
@@ -160,6 +162,7 @@ class Status:
             },
             "confirmed": self.confirmed,
             "mismatches": self.mismatches,
+            "never_read": self.never_read,
             "rate_per_second": round(pace.rate(), 2),
             "rate_limit": one.rate or None,
             "remaining_seconds": None if left is None else round(left),
@@ -196,6 +199,7 @@ async def read_status(redis: Redis, name: str, *, now_ms: int | None = None) -> 
         reasons=dict(sorted(((reason, int(count)) for reason, count in reasons.items()), key=lambda one: -one[1])),
         confirmed=int(confirmed.get("jobs", 0)),
         mismatches=int(confirmed.get("mismatches", 0)),
+        never_read=int(confirmed.get("not_asked", 0)),
         refunded=_money(confirmed, "cents:"),
         persisted=_money(confirmed, "persisted_cents:"),
         pace=Pace.read(pace, now_ms),
@@ -264,8 +268,9 @@ _ALWAYS: Final = ("queued", "in flight", "settled", "in doubt", "dead")
 def _money_words(status: Status) -> list[str]:
     words = [f"refunded {money:,.2f} {currency}".rstrip() for currency, money in sorted(status.refunded.items())]
     words += [f"only stored {money:,.2f} {currency}".rstrip() for currency, money in sorted(status.persisted.items())]
-    unread = status.counts.jobs[State.SETTLED] - status.confirmed
+    unread = status.counts.jobs[State.SETTLED] - status.confirmed - status.never_read
     words += [f"{unread:,} settled not read back yet"] if unread > 0 else []
+    words += [f"{status.never_read:,} settled, never read back (confirm = false)"] if status.never_read else []
     if status.asked:
         words.append(f"asked {status.asked:,.2f}, of it settled {status.counts.asked[State.SETTLED]:,.2f}")
     return words or ["nothing refunded yet"]

@@ -20,7 +20,8 @@
 --   refunds:campaign:<name>:counts      hash  ledger state -> jobs, <state>_cents -> money they ask for, where it is known
 --   refunds:campaign:<name>:keys        list  every accepted key, in the order of the file
 --   refunds:campaign:<name>:reasons     hash  reason code -> dead letters
---   refunds:campaign:<name>:confirmed   hash  jobs whose credit memo was read back, mismatches; cents:<currency> refunded,
+--   refunds:campaign:<name>:confirmed   hash  jobs whose credit memo was read back, mismatches; not_asked: jobs of shops
+--                                             whose memos are not read back; cents:<currency> refunded,
 --                                             persisted_cents:<currency> only stored
 --   refunds:campaign:<name>:pace        hash  latency:<class> -> settled jobs; slot:<n> -> "<slot> <ended> <calls> <ms>" of 10 s
 --   refunds:campaign:<name>:backlog:<shop>    list  keys that no message carries yet; what a pause brought back is in front

@@ -28,6 +28,7 @@ if ARGV[6] == '1' then
 else
   table.insert(gone, 'sent')
   redis.call('ZADD', 'refunds:unpacked', now, key)
+  if known.campaign then add('refunds:campaign:' .. known.campaign .. ':confirmed', 'not_asked', 1) end
 end
 redis.call('HDEL', entry, unpack(gone)) -- its holder at least
 if known.campaign then count_pace(known.campaign, now, tonumber(string.match(ARGV[5], '"call_ms":(%d+)'))) end

@@ -125,6 +125,12 @@ def test_the_status_says_jobs_money_pace_states_and_reasons():
         assert words in said, words
 
 
+def test_what_is_never_read_back_is_not_waited_for():
+    said = "\n".join(lines(replace(a_status(), never_read=80)))
+    assert "80 settled, never read back (confirm = false)" in said
+    assert "read back yet" not in said
+
+
 def test_of_a_campaign_that_is_over_the_whole_time_is_told():
     known = a_status(state="done", queued=0)
     campaign = replace(known.campaign, started_ms=NOW_MS - 100_000, ended_ms=NOW_MS)
