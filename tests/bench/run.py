@@ -119,7 +119,7 @@ def _rest(stand: Stand, given: argparse.Namespace, results: Results, rounds: int
         sizes, aftercare = enqueue.sizes(stand)
         results = replace(results, sizes=sizes, aftercare=aftercare)
     if "backlog" in given.parts:
-        waiting = (1_000, 100_000, 1_000_000) if given.full else (1_000, 100_000)
+        waiting = (1_000, 10_000, 100_000, 1_000_000) if given.full else (1_000, 10_000, 100_000)
         results = replace(results, backlogs=scale.backlogs(stand, waiting, rounds=rounds))
     if "processes" in given.parts:
         results = replace(results, processes=scale.speed_up(stand, (1, 2, 4), rounds=rounds))

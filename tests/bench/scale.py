@@ -23,7 +23,7 @@ LATENCY_MS: Final = 50
 #: The first jobs of a run are left out, in which connections are opened, and the last, in which workers run dry.
 _RAMP: Final = 200
 #: Of a long backlog so many jobs are worked off; then all is known.
-_WINDOW: Final = 4000
+WINDOW: Final = 4000
 _TICKS: Final = 100
 
 
@@ -82,7 +82,7 @@ def _work(stand: Stand, waiting: int, *, processes: int) -> Backlog:
     with stand.processes(**stand.shops(max_concurrency=200 * processes)) as running:
         for number in range(processes):
             running.start(f"worker{number}", [sys.executable, "-m", "worker", "worker"])
-        wanted = min(waiting, _WINDOW * processes + _RAMP)
+        wanted = min(waiting, WINDOW * processes + _RAMP)
         stand.wait_until(lambda: stand.stats()["posts"] >= wanted, running.check, seconds=300)
         if wanted == waiting:
             stand.wait_until(lambda: int(stand.client.hget("refunds:counts", "settled") or 0) >= wanted, running.check)
