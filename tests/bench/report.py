@@ -162,9 +162,9 @@ def _sections(results: Results) -> Iterator[tuple[str, str, str]]:
         yield "In memory", text, enqueue.size_table(results.sizes)
     if results.backlogs:
         text = (
-            "One worker, shop latency 50 ms; p50 and p95 are of one call: 50 ms are the shop's, the rest is the loop's. "
-            "The shortest backlog is over within a second, so it is no part of the goal: it ends before credit memos are "
-            "read back beside it."
+            "One worker, shop latency 50 ms; p50 and p95 are of one call: 50 ms are the shop's, the rest is the "
+            "loop's. The shortest backlog is over within a second, before credit memos are read back beside it, so it "
+            "is no part of the goal."
         )
         yield "With a backlog", text, scale.backlog_table(results.backlogs)
     if results.processes:
