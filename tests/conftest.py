@@ -1,11 +1,18 @@
 """Fixtures that every level of tests may use; keep them few."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from worker.sandbox.redis_server import EmbeddedRedis
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C back: a shell makes its background jobs deaf to it, and what they start, our commands, with them."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -135,7 +135,7 @@ def test_a_file_without_a_job_is_refused_in_words(stack: Stack, tmp_path: Path, 
 
 def test_a_campaign_is_paused_resumed_slowed_and_cancelled(stack: Stack, order_ids: Iterator[int], write: Write):
     order = next(order_ids)
-    file = write(*(f"{order},0.0{number}" for number in range(1, 10)))
+    file = write(*(f"{order},0.{number}" for number in range(10, 50)))
     start(stack, file, "steered", "--yes", "--rate", "1/s")
     paused = json.loads(stack.refunds("campaign", "pause", "steered", "--by", "ann", "--json").stdout)
     assert (paused["state"], paused["changed"]) == ("paused", True)
@@ -148,7 +148,7 @@ def test_a_campaign_is_paused_resumed_slowed_and_cancelled(stack: Stack, order_i
     )
     stack.wait_until(lambda: int(campaign(stack, "steered")["ended_ms"]) > 0)
     jobs = campaign(stack, "steered")["jobs"]
-    assert jobs["settled"] + jobs["cancelled"] == 9
+    assert jobs["settled"] + jobs["cancelled"] == 40
     assert jobs["cancelled"] >= 3
     assert len(memos_of(stack, "steered")) == jobs["settled"]
     assert acts_on(stack, "steered") == [
