@@ -18,6 +18,8 @@ async def cancel_surely(*tasks: asyncio.Future[Any]) -> None:
 def run_until_done(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's coroutine, as `asyncio.run`, but one Ctrl-C is enough, wherever it falls.
 
+    Not for work that must be tidied up for longer than half a second: the tidying would be cancelled as well.
+
     Raises:
         KeyboardInterrupt: It was interrupted, and has ended.
     """

@@ -70,20 +70,42 @@ class TestSlots:
         assert (await common.ask()).slots == 5
         assert (await common.ask(worker="w2")).slots == 5
 
-    async def test_slots_in_use_are_never_taken_away(self, common: Common):
+    async def test_slots_in_use_are_never_given_to_others_and_not_used_again_beyond_the_share(self, common: Common):
         await common.ask()
         await common.ask(worker="w2")
-        assert (await common.ask(in_use=8)).slots == 8
+        assert (await common.ask(in_use=8)).slots == 5
         assert (await common.ask(worker="w2")).slots == 2
 
     async def test_who_keeps_slots_is_told_that_others_could_use_them_and_then_gives_them_back(self, common: Common):
         assert not (await common.ask(kept=10)).is_contested
         assert (await common.ask(worker="w2")).slots == 0
         told = await common.ask(in_use=2, kept=10)
-        assert (told.slots, told.is_contested) == (10, True)
+        assert (told.slots, told.is_contested) == (5, True)
+        assert (await common.ask(worker="w2")).slots == 0, "they are kept until the next question"
         given_back = await common.ask(in_use=2)
         assert (given_back.slots, given_back.is_contested) == (5, False)
         assert (await common.ask(worker="w2")).slots == 5
+
+    async def test_after_its_lease_a_worker_keeps_nothing_that_others_were_given(self, common: Common):
+        await common.ask()
+        assert (await common.ask(worker="w2", after=11)).slots == 10
+        back = await common.ask(kept=10)
+        assert back.slots == 0
+        assert (await common.ask(worker="w2", in_use=10)).slots == 5
+
+    async def test_a_busy_worker_does_not_keep_a_second_one_out_for_ever(self, common: Common):
+        await common.ask()
+        await common.ask(worker="w2")
+        in_use = 10
+        for _ in range(3):  # each time its calls end, it begins as many as it may
+            in_use = (await common.ask(in_use=in_use, kept=in_use)).slots
+        assert in_use == 5
+        assert (await common.ask(worker="w2")).slots == 5
+
+    async def test_the_answer_that_opens_the_breaker_lets_nobody_in(self, common: Common):
+        await common.ask(kept=9)
+        opened = await common.ask(in_use=1, kept=9, trip=True, reason="unauthorised")
+        assert (opened.is_open, opened.slots) == (True, 0)
 
     async def test_whoever_wants_little_gets_it_all(self, common: Common):
         await common.ask(wanted=2)

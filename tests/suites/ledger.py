@@ -148,6 +148,16 @@ class LedgerPromises:
         assert await bench.claims("k", worker="w2") == []
         assert await bench.claims("k", worker="w1") == []
 
+    async def test_a_damaged_entry_stops_none_of_the_others_in_its_message(self, bench: Bench):
+        await bench.accept("a", "damaged", "b")
+        await bench.redis.hdel("refunds:entry:damaged", "lane")
+        assert [claim.key for claim in await bench.claims("a", "damaged", "b")] == ["a", "b"]
+        for claim in ("a", "b"):
+            found = await bench.ledger.find(claim)
+            assert found is not None
+            await bench.ledger.release(claim, found.token)
+        assert await bench.redis.smembers("refunds:held:w1") == set()
+
     async def test_what_is_not_due_final_or_missing_is_not_claimed(self, bench: Bench):
         await bench.accept("waiting", "settled", "dead", "free")
         await bench.defer(await bench.claim("waiting"), State.WAITING)

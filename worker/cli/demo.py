@@ -12,7 +12,6 @@ from typing import Annotated, Any, Final
 import typer
 
 from config.queues import INTAKE_STREAM, Queue, TaskName
-from worker.cancelling import run_until_done
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure, Interrupted
 from worker.cli.opening import Desk, opened_desk, producer
@@ -66,7 +65,7 @@ def demo(
     Starts Redis, the shop, two workers and an intake on free ports, and ends them. Needs nothing installed before.
     """
     try:
-        figures, took = run_until_done(_demo(jobs, seed, keep=keep))
+        figures, took = asyncio.run(_demo(jobs, seed, keep=keep))
     except DemoFailed as error:
         raise Failure(f"the demo failed: {error}", code=Exit.SOME_FAILED) from None
     except (KeyboardInterrupt, asyncio.CancelledError):

@@ -111,8 +111,8 @@ class _Submission:
                 if before is not None:
                     await before
         finally:
-            if before is not None:
-                before.cancel()
+            if before is not None and not before.done():  # its receipts are given, whatever came of the rest
+                await asyncio.wait({before})
 
     async def take_stream(self, found: Iterator[Numbered]) -> None:
         """Take what comes through a pipe: each message is done before the next line is waited for."""

@@ -56,7 +56,7 @@ class Allotment:
     """What this worker may do at a shop until the next answer. Times are seconds of the monotonic clock.
 
     Attributes:
-        slots: Calls at once.
+        slots: Calls at once with which another one may begin; more can be under way from before.
         times: When calls may leave, one each, oldest first; None where the shop has no rate.
         gap_seconds: Between two calls of all workers together.
         until: When the allotment runs out if no other comes.

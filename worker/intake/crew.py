@@ -58,6 +58,14 @@ def _batches(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
         yield batch
 
 
+class HelperDied(OSError):
+    """A helper was ended from outside. What was answered before counts."""
+
+    def __init__(self) -> None:
+        super().__init__("a helper process was ended (by hand, or for want of memory): run the same command again, "
+                         "duplicates do no harm")  # fmt: skip
+
+
 class Crew(Generic[Item, Answer]):
     """Helpers for one kind of work. They are one new process and its forks, so what they need is loaded once."""
 
@@ -85,7 +93,10 @@ class Crew(Generic[Item, Answer]):
         while busy:
             pipe = busy.popleft()
             await _readable(pipe)
-            answer = pipe.recv()
+            try:
+                answer = pipe.recv()
+            except EOFError:
+                raise HelperDied from None
             if isinstance(answer, BaseException):
                 raise answer
             if (batch := next(batches, None)) is not None:

@@ -82,13 +82,12 @@ end
 redis.call('HSET', key, 'limit', whole(limit), 'strain', string.format('%.4f', strain), 'latency_ms', string.format('%.1f', latency),
   'baseline_ms', string.format('%.1f', baseline), 'ceiling', a.ceiling, 'rate', a.rate, 'breaker', s.breaker or 'closed')
 
--- Slots: what is in use stays, the rest is shared by what each living worker wants.
+-- Slots: what is in use stays counted, the rest is shared by what each living worker wants.
 for _, gone in ipairs(redis.call('ZRANGEBYSCORE', lease, '-inf', whole(now))) do
   redis.call('HDEL', slots, gone)
   redis.call('ZREM', lease, gone)
 end
 local in_use, wanted = tonumber(a.in_use), tonumber(a.wanted)
-local kept = math.max(in_use, tonumber(a.kept or '0'))
 if a.leave == '1' then
   redis.call('HDEL', slots, a.worker)
   redis.call('ZREM', lease, a.worker)
@@ -98,15 +97,19 @@ if a.leave == '1' then
   end
   return {}
 end
-local others, wants, wanting = 0, {}, 0
+local own, others, wants, wanting = 0, 0, {}, 0
 local flat = redis.call('HGETALL', slots)
 for i = 1, #flat, 2 do
-  if flat[i] ~= a.worker then
-    local granted, want = string.match(flat[i + 1], '(%d+) (%d+)')
+  local granted, want = string.match(flat[i + 1], '(%d+) (%d+)')
+  if flat[i] == a.worker then
+    own = tonumber(granted)
+  else
     others = others + tonumber(granted)
     if tonumber(want) > 0 then table.insert(wants, { name = flat[i], want = tonumber(want) }) end
   end
 end
+-- What was given is kept only while the lease lasts; what is in use is in use, whatever was given.
+local kept = math.max(in_use, math.min(tonumber(a.kept or '0'), own))
 if wanted > 0 then table.insert(wants, { name = a.worker, want = wanted }) end
 wanting = #wants
 
@@ -129,16 +132,16 @@ local function fair_share()
   return math.floor(rest / left) + (has_more and 1 or 0)
 end
 
-local granted, is_contested = kept, true
+-- Calls that the worker may have under way when it begins another; what it keeps beyond that ends by itself.
+local may = 0
 if s.breaker ~= 'open' then
   local share = 0
   if wanted > 0 then share = fair_share() end
   -- One to spare, so that a lone job need not ask first; half of the slots, and one, stay for who wants them.
   if wanting == 0 and rate == 0 and limit - others > math.max(1, limit / 2) then share = 1 end
-  granted = math.max(kept, math.min(share, limit - others))
-  is_contested = granted > math.min(share, limit - others)
+  may = math.max(math.min(share, limit - others), 0)
 end
-redis.call('HSET', slots, a.worker, whole(granted) .. ' ' .. whole(wanted) .. ' ' .. whole(in_use))
+redis.call('HSET', slots, a.worker, whole(math.max(kept, may)) .. ' ' .. whole(wanted) .. ' ' .. whole(in_use))
 redis.call('ZADD', lease, whole(now + tonumber(a.lease_ms)), a.worker)
 
 -- Send times: each later than the one before, at most 300 ms ahead. 3 % stay free, so that those which are late for
@@ -150,7 +153,7 @@ if rate > 0 then
   if s.breaker ~= 'open' then
     local turnover = math.max(1, latency > 0 and 300 / latency or 1)
     local most = math.ceil(math.max(1, 300 / gap / math.max(1, wanting)))
-    most = math.min(tonumber(a.sends), most, math.ceil(granted * turnover))
+    most = math.min(tonumber(a.sends), most, math.ceil(may * turnover))
     first = next_ms
     while count < most and next_ms <= now + 300 do
       count = count + 1
@@ -168,6 +171,6 @@ for _, lane in ipairs({ 'express', 'bulk' }) do
   local room = a['room:' .. lane]
   if room then redis.call('HSET', 'refunds:room:' .. a.shop .. '/' .. lane, a.worker, room .. ' ' .. whole(now)) end
 end
-return { whole(now), whole(granted), string.format('%.3f', first), whole(count), string.format('%.3f', gap), s.breaker or 'closed',
+return { whole(now), whole(may), string.format('%.3f', first), whole(count), string.format('%.3f', gap), s.breaker or 'closed',
   s.until_ms or '0', s.reason or '', table.concat(paused, ' '), event, whole(limit),
-  is_contested and 'contested' or '' }
+  kept > may and 'contested' or '' }

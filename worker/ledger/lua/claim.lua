@@ -21,7 +21,7 @@ local due = scores_of('refunds:due', keys)
 
 local function verdict_on(key, entry, known)
   local state, shop, lane = known.state, known.shop, known.lane
-  if not state then return 'missing' end
+  if not state or not shop or not lane then return 'missing' end -- or damaged: it must not stop the others
   if state == 'settled' or state == 'dead' or state == 'cancelled' then return 'final' end
   if state == 'held' then return 'on hold' end
   if known.holder then return 'held' end -- also where that worker died: upkeep adopts, and counts the death
@@ -42,7 +42,7 @@ local function claim(key, entry, known)
     count_move(gather, known.state, 'claimed', known.campaign, known.cents)
     known.state = 'claimed'
   end
-  known.fence, known.holder = string.format('%d', (known.fence or 0) + 1), ARGV[2]
+  known.fence, known.holder = string.format('%d', (tonumber(known.fence) or 0) + 1), ARGV[2]
   redis.call('HSET', entry, 'state', known.state, 'fence', known.fence, 'holder', known.holder)
   if due[key] then table.insert(done_with['refunds:due'], key) end
   table.insert(done_with['refunds:queued:' .. known.lane], key)

@@ -17,7 +17,7 @@ local function number(text) return tonumber(text or '0') or 0 end
 -- message, and come back by other ways. `due`: when keys are due, of those that are.
 local function laid_aside(key, due)
   local known = redis.call('HMGET', entry_of(key), 'state', 'holder', 'shop', 'lane', 'campaign', 'cents')
-  if known[1] ~= 'waiting' or known[2] or due[key] then return nil end
+  if known[1] ~= 'waiting' or known[2] or due[key] or not known[3] or not known[4] then return nil end
   local parked = known[3] .. '/' .. known[4]
   if has_parked[parked] == nil then has_parked[parked] = redis.call('EXISTS', 'refunds:parked:' .. parked) == 1 end
   if has_parked[parked] and redis.call('ZSCORE', 'refunds:parked:' .. parked, key) then return nil end

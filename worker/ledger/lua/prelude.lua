@@ -107,8 +107,9 @@ local function count_move(count, from, to, campaign, cents)
   if from then count(counts, from, -1) end
   count(counts, to, 1)
   if cents then
-    if from then count(counts, from .. '_cents', -tonumber(cents)) end
-    count(counts, to .. '_cents', tonumber(cents))
+    local money = tonumber(cents) or 0
+    if from then count(counts, from .. '_cents', -money) end
+    count(counts, to .. '_cents', money)
   end
 end
 

@@ -35,7 +35,7 @@ local function publish(key)
   local entry = entry_of(key)
   local known = redis.call('HMGET', entry, 'state', 'lane', 'holder', 'shop', 'campaign', 'cents')
   local is_open = known[1] == 'waiting' or known[1] == 'queued' or known[1] == 'in_doubt'
-  if not is_open or known[3] then return end
+  if not is_open or known[3] or not known[2] or not known[4] then return end -- the last two: damaged
   if known[5] and obey_campaign(entry, key, known[5], known[1], known[4], known[2]) then return end
   if must_wait(known[4], known[2], known[1]) then
     park(entry, key, known[4], known[2], now)
