@@ -39,11 +39,16 @@ def write(path: Path, count: int, line: Line = goodwill, *, first: int = 0) -> P
 
 
 def start(stack: Stack, file: Path, name: str, *options: str) -> tuple[dict[str, Any], float, float]:
-    """Run `campaign start`; gives its answer, its time in seconds and the memory of its largest process in MB.
+    """Run `campaign start`; for what it gives see `run`."""
+    return run(stack, "start", str(file), "--name", name, "--yes", *options)
+
+
+def run(stack: Stack, *words: str) -> tuple[dict[str, Any], float, float]:
+    """Run a campaign command; gives its answer, its time in seconds and the memory of its largest process in MB.
 
     Prints its processor time, helpers included: on a busy machine that says more than the time on the wall.
     """
-    args = [sys.executable, "-m", "worker", "campaign", "start", str(file), "--name", name, "--yes", "--json", *options]
+    args = [sys.executable, "-m", "worker", "campaign", *words, "--json"]
     began = time.monotonic()
     process = subprocess.Popen(args, cwd=ROOT, env=stack.env, stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -51,7 +56,7 @@ def start(stack: Stack, file: Path, name: str, *options: str) -> tuple[dict[str,
         answer = stream.read()
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
-    print(f"\nimport of {file.name}: {used.ru_utime + used.ru_stime:.1f} s of processor time")
+    print(f"\ncampaign {words[0]}: {used.ru_utime + used.ru_stime:.1f} s of processor time")
     assert process.returncode == 0, answer
     return json.loads(answer), time.monotonic() - began, used.ru_maxrss / 1024
 
@@ -99,6 +104,15 @@ def test_every_good_line_becomes_one_credit_memo(tmp_path: Path, lines: int):
         )
         assert (len(memos), len({memo["marker"] for memo in memos})) == (lines, lines)
         assert money == Decimal(said["total"])
+        stack.wait_until(
+            lambda: stack.client.hget("refunds:campaign:bench:confirmed", "jobs") == str(lines), timeout=600
+        )
+        made, seconds, memory = run(stack, "report", "bench", "--format", "all", "--out", str(tmp_path))
+        page, listed = (next(Path(one) for one in made["files"] if one.endswith(end)) for end in (".html", ".csv"))
+        size = page.stat().st_size / 1e6
+        print(f"{lines} lines: page ({size:.1f} MB), CSV and JSON after an audit in {seconds:.1f} s ({memory:.0f} MB)")
+        assert made["audit"]["agrees"]
+        assert sum(1 for _ in listed.open()) == lines + 1
 
 
 @pytest.mark.parametrize("act", ["pause", "cancel"])
