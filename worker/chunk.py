@@ -49,7 +49,7 @@ async def receive(keys: Sequence[str], lane: str, message: int, r: Resources) ->
         r.in_hand.add(task)
         task.add_done_callback(r.in_hand.discard)
     for hand in {id(hand): hand for claim in claims if (hand := _hand(claim, r))}.values():
-        await hand.wait_for_room()
+        await hand.wait_for_room(len(claims))
 
 
 async def handle(keys: Sequence[str], lane: str, message: int, r: Resources) -> None:

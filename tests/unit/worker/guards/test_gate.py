@@ -231,3 +231,35 @@ class TestHand:
         hand.take(1)
         await hand.wait_for_room()
         assert hand.is_stuck
+
+    async def test_messages_are_called_in_one_after_the_other_as_far_as_what_they_bring_fits(self):
+        now = [0.0]
+        hand = Hand(100, clock=lambda: now[0])
+        hand.take(200)
+        waiting = [asyncio.create_task(hand.wait_for_room(50)) for _ in range(3)]
+        await settled()
+        for _ in range(101):
+            hand.finish()
+        await settled()
+        assert [one.done() for one in waiting] == [True, False, False], "it brings 50; with one more they would not fit"
+        hand.take(50)
+        for _ in range(50):
+            hand.finish()
+        await settled()
+        assert [one.done() for one in waiting] == [True, True, False]
+        now[0] = 0.5
+        hand.finish()
+        await settled()
+        assert waiting[2].done(), "the second one did not come: nothing waits for it"
+
+    def test_a_hand_that_will_not_have_room_for_seconds_is_stuck_though_jobs_are_finished(self):
+        now = [0.0]
+        hand = Hand(10, clock=lambda: now[0])
+        hand.take(110)
+        for step in range(1, 9):  # eight jobs a second
+            now[0] = step / 8
+            hand.finish()
+        assert hand.is_stuck, "some 11 s until there is room"
+        for _ in range(80):
+            hand.finish()
+        assert not hand.is_stuck, "a second and a half"
