@@ -113,6 +113,7 @@ def kill_redis(stack: Stack) -> None:
 
 
 def kill_the_feeder(stack: Stack) -> None:
+    stack.wait_until(lambda: stack.client.exists("refunds:upkeep"))
     leader = str(stack.client.get("refunds:upkeep")).split(":")[1]
     for process in running(stack, "upkeep"):
         if str(process.pid) == leader:

@@ -300,9 +300,9 @@ def _pid_that_answers(port: int) -> int | None:
     """Give the process that serves a port; None while nobody does, or while it loads its file."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
-            connection.sendall(b"INFO server\r\nQUIT\r\n")
+            connection.sendall(b"PING\r\nINFO server\r\nQUIT\r\n")  # while it loads, only the first is refused
             with connection.makefile("rb") as answer:
-                found = re.search(rb"^process_id:(\d+)", answer.read(64 * 1024), re.MULTILINE)
+                found = re.search(rb"\A\+PONG.*^process_id:(\d+)", answer.read(64 * 1024), re.MULTILINE | re.DOTALL)
     except OSError:
         return None
     return int(found[1]) if found else None
