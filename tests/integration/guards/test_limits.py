@@ -21,10 +21,11 @@ def test_two_workers_never_overrun_what_the_shop_allows_and_a_single_job_overtak
         stack.submit(*jobs[1:], lane="bulk")
         stack.wait_until(lambda: len(memos(url)) > 10)
         stack.submit(jobs[0])
+        before = len(memos(url))
         stack.settle([job["idempotency_key"] for job in jobs], timeout=60)
 
         books = ask(url, "/sandbox/ledger")
         in_time = [memo["order_id"] for memo in sorted(books["creditmemos"], key=lambda memo: memo["at"])]
         assert len(in_time) == 301
         assert (books["overruns"], books["max_in_flight"] <= 6) == (0, True)
-        assert in_time.index(jobs[0]["order_id"]) < 200, "a single job waited behind a campaign"
+        assert in_time.index(jobs[0]["order_id"]) < before + 30, "a single job waited behind a campaign"

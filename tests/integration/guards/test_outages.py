@@ -35,7 +35,7 @@ def test_an_outage_costs_no_job_and_no_attempt(tmp_path: Path):
     with Stack.start(tmp_path, workers=0) as stack:
         url = start_limited_shop(stack, latency_seconds=0.02)
         jobs = jobs_for(seed(url, 200))
-        serve_with(stack, {"default": url})
+        serve_with(stack, {"default": url}, rate_per_second=40)  # so that it is not over before the outage
         stack.submit(*jobs[:150], lane="bulk")
         stack.wait_until(lambda: len(memos(url)) > 20)
         ask(url, "/sandbox/faults", {"maintenance": 1, "reads": True})
