@@ -45,7 +45,12 @@ class Hand:
         if self._count < self._most:
             return False
         is_slow = self._rate is not None and self._count - self._most > self._rate * _LONGEST_WAIT_SECONDS
-        return is_slow or self._clock() - self._moved >= _STUCK_SECONDS
+        return is_slow or self._is_quiet
+
+    @property
+    def _is_quiet(self) -> bool:
+        """Whether nothing was finished lately: then nobody is called in, though there may be room."""
+        return self._clock() - self._moved >= _STUCK_SECONDS
 
     def take(self, jobs: int) -> None:
         """Take jobs in hand; more than fit are taken all the same, since they are claimed already."""
@@ -79,7 +84,7 @@ class Hand:
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append((jobs, turn))
-        while not turn.done() and not self.is_stuck:
+        while not turn.done() and not self.is_stuck and not self._is_quiet:
             rest = self._moved + _STUCK_SECONDS - self._clock()
             await asyncio.wait((turn,), timeout=max(rest, 0.01))
         turn.cancel()

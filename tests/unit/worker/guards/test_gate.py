@@ -263,3 +263,15 @@ class TestHand:
         for _ in range(80):
             hand.finish()
         assert not hand.is_stuck, "a second and a half"
+
+    @pytest.mark.timeout(5)
+    async def test_nobody_waits_for_a_message_that_was_called_in_and_does_not_come(self):
+        hand = Hand(1)
+        hand.take(2)
+        waiting = [asyncio.create_task(hand.wait_for_room()) for _ in range(2)]
+        await settled()
+        hand.finish()
+        hand.finish()
+        await settled()
+        assert [one.done() for one in waiting] == [True, False]
+        await waiting[1]
