@@ -6,12 +6,11 @@ gone through its jobs' orders only, so that its cost grows with the campaign and
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from worker.domain.facts import Document
+from worker.domain.facts import Document, by_order
 from worker.domain.job import parse_job
 from worker.domain.key import markers_in
 from worker.domain.lifecycle import State
@@ -178,9 +177,7 @@ async def _check_at(found: Audit, entries: Sequence[Entry], magento: Magento) ->
         others = {int(memo["order_id"]) for memo in named} - orders
         named += await magento.creditmemos_of_orders(sorted(others))
         memos |= {int(memo["entity_id"]): memo for memo in named}
-    of_order: dict[object, list[Document]] = defaultdict(list)
-    for memo in memos.values():
-        of_order[memo.get("order_id")].append(memo)
+    of_order = by_order(memos.values())
     found.settled += len(settled)
     found.memos += len(memos)
     for entry in entries:

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from worker import metrics
 from worker.domain.confirmation import Mismatch, Sent, facts_of, mismatches
 from worker.domain.errors import RefundError
-from worker.domain.facts import Document, named_order
+from worker.domain.facts import Document, by_order, named_order
 from worker.domain.job import RefundJob, parse_job
 from worker.domain.problems import InvalidJob
 from worker.guards.gate import NotNow
@@ -77,10 +77,8 @@ async def confirm_batch(shop: Shop, confirmations: Confirmations, *, wait_second
     jobs = {entry.key: job for entry in entries if (job := _job_of(entry)) is not None}
     async with shop.gate.slot("bulk", may_look=True):
         memos = await _read(entries, jobs, shop.magento)
-    of_orders: dict[object, list[Document]] = {}
-    for memo in memos.values():
-        of_orders.setdefault(memo.get("order_id"), []).append(memo)
-    found = [_held_against(entry, jobs.get(entry.key), memos, of_orders, now_ms) for entry in entries]
+    of_order = by_order(memos.values())
+    found = [_held_against(entry, jobs.get(entry.key), memos, of_order, now_ms) for entry in entries]
     done = [(one, wrong) for one, wrong in found if one is not None]
     written = await confirmations.write(name, [one for one, _ in done])
     metrics.CONFIRMED.labels(name).inc(len(written))
@@ -120,7 +118,7 @@ def _held_against(
     entry: Entry,
     job: RefundJob | None,
     memos: Mapping[int, Document],
-    of_orders: Mapping[object, Sequence[Document]],
+    of_order: Mapping[object, Sequence[Document]],
     now_ms: int,
 ) -> tuple[Confirmed | None, list[Mismatch]]:
     """Compare one entry with its credit memo; None when that is looked for once more before it counts as missing."""
@@ -131,7 +129,7 @@ def _held_against(
     wrong: list[Mismatch] = []
     sent = None if job is None else _sent(entry, job)
     if job is not None and sent is not None:
-        own = marked(of_orders[memo.get("order_id")] if memo else (), entry.key, job.creditmemo)
+        own = marked(of_order[memo.get("order_id")] if memo else (), entry.key, job.creditmemo)
         wrong = mismatches(job, sent, memo, own)
     is_marked = any(memo is one for one in own)
     facts = {"at_ms": now_ms, **facts_of(memo, wrong, is_marked=is_marked, quote=sent.quote if sent else None)}

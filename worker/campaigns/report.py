@@ -23,8 +23,6 @@ from worker.trail import Record, Trail
 
 #: Acts on the campaign that the report names, at most; the newest.
 _MOST_ACTS: Final = 200
-#: Jobs that are read and held against the shop at once: a credit memo with its lines takes some 100 kB here.
-_AT_ONCE: Final = 200
 _CHUNK_BYTES: Final = 1024 * 1024
 
 
@@ -73,12 +71,10 @@ async def make_report(  # noqa: PLR0913 - of what, against what, where to, and w
     """
     ledger, found = Ledger(redis), Audit()
     with Reports(paths) as reports:
-        async for page in Campaigns(redis).keys(campaign.name):
-            for start in range(0, len(page), _AT_ONCE):
-                keys = page[start : start + _AT_ONCE]
-                for entry, memo in await _read(found, ledger, keys, shops):
-                    reports.add(row_of(entry, memo))
-                tick(len(keys))
+        async for keys in Campaigns(redis).keys(campaign.name):
+            for entry, memo in await _read(found, ledger, keys, shops):
+                reports.add(row_of(entry, memo))
+            tick(len(keys))
         now_ms = await _now_ms(redis)
         audit = _result(found, was_made=shops is not None, by=by, at_ms=now_ms)
         about = About(

@@ -17,8 +17,8 @@ from worker.trail import Act, Trail
 
 CAMPAIGNS: Final = "refunds:campaigns"
 CAMPAIGN: Final = "refunds:campaign:"
-#: Keys that are read in one step.
-_PAGE: Final = 1000
+#: Keys that are read in one step. Whoever reads their credit memos as well holds some 100 kB for each.
+_PAGE: Final = 200
 
 
 class CampaignState(StrEnum):

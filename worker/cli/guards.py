@@ -13,17 +13,14 @@ from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import opened_desk, settings_for_a_command
 from worker.cli.output import answer, answer_json, answer_table, moment, remark
-from worker.guards.budget import Spent, limits_of, spent_today
+from worker.guards.budget import Spent, limits_by_shop, spent_today
 from worker.guards.pauses import Scope, pause, pauses, resume
 from worker.guards.view import ShopView, view
 from worker.ledger.connection import connect
 
 _COLUMNS = (
     *("shop", "breaker", "paused", "limit", "rate", "latency", "in use", "waiting", "parked"),
-    *(
-        "spent today",
-        "why, and until when it asks again",
-    ),
+    *("spent today", "why, and until when it asks again"),
 )
 
 
@@ -66,8 +63,7 @@ async def _shops(settings: Settings) -> tuple[list[ShopView], dict[str, Spent], 
             await view(desk.redis, name, ceiling=shop.max_concurrency, rate_per_second=shop.rate_per_second)
             for name, shop in sorted(settings.shops.items())
         ]
-        limits = {name: limits_of(settings, shop) for name, shop in settings.shops.items()}
-        return found, await spent_today(desk.redis, limits), await pauses(desk.redis)
+        return found, await spent_today(desk.redis, limits_by_shop(settings)), await pauses(desk.redis)
 
 
 def _as_json(shop: ShopView, spent: Spent) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What was read of an order before a decision: Magento's own documents, trimmed to the questions asked."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
@@ -89,6 +90,14 @@ def reasons_to_read(job: RefundJob, preflight: Preflight, *, is_repeated: bool) 
         Need.ALWAYS: preflight == "always",
     }
     return own + tuple(need for need, is_asked in added.items() if is_asked)
+
+
+def by_order(memos: Iterable[Document]) -> defaultdict[object, list[Document]]:
+    """Put credit memos together by the entity id of their order; an order without any has an empty list."""
+    groups: defaultdict[object, list[Document]] = defaultdict(list)
+    for memo in memos:
+        groups[memo.get("order_id")].append(memo)
+    return groups
 
 
 def named_invoice(job: RefundJob) -> int | None:

@@ -1,14 +1,13 @@
 """Settled entries whose credit memos are to be read back: leased in batches, confirmed once."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from redis.asyncio import Redis
 
 from worker.ledger.entry import Entry
-from worker.ledger.scripts import Moves
+from worker.ledger.scripts import Moves, to_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,9 +55,7 @@ class Confirmations:
 
     async def write(self, shop: str, confirmed: Sequence[Confirmed]) -> set[str]:
         """Add the facts to the entries; gives the keys that were not confirmed before."""
-        args = [part for one in confirmed for part in (one.key, _json(one.facts), _json(one.line) if one.line else "")]
+        args = [
+            part for one in confirmed for part in (one.key, to_json(one.facts), to_json(one.line) if one.line else "")
+        ]
         return set(await self._move("confirm", self._now(), shop, *args)) if args else set()
-
-
-#: Made once: `json.dumps` with these options would make one for each text.
-_json: Final[Callable[[Mapping[str, Any]], str]] = json.JSONEncoder(separators=(",", ":"), default=str).encode

@@ -9,7 +9,6 @@ from typing import Any, Final
 from worker.domain.lifecycle import State
 from worker.domain.limits import Hold, of_cents
 
-#: How each field is read; fields that are not here have a rule of their own, or belong to newer versions.
 _NUMBERS: Final = (
     *("fence", "sends", "accepted_ms", "updated_ms", "held_ms", "sent_ms", "first_ms", "cleared_ms"),
     *("looks", "tries", "deaths", "calls", "revision"),
@@ -19,6 +18,7 @@ _TEXTS: Final = (
     *("if_absent", "closed", "approved_by", "approved_hash", "approved_cents"),
 )
 _DOCUMENTS: Final = ("sent", "result", "confirmed")
+#: How each field is read; fields that are not here have a rule of their own, or belong to newer versions.
 _READ: Final[Mapping[str, Callable[[str], Any]]] = {
     **dict.fromkeys(_NUMBERS, lambda text: int(float(text or 0))),
     **dict.fromkeys(_TEXTS, str),

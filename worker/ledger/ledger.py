@@ -3,7 +3,6 @@
 The caller's fence is checked by every move that writes, so a worker that lost its lease changes nothing.
 """
 
-import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from worker.domain.limits import NO_LIMITS, Hold, Limits, to_cents
 from worker.ledger.entries import Entries
 from worker.ledger.entry import Claim, Entry, possibly_sent
 from worker.ledger.over_limit import OverLimit
-from worker.ledger.scripts import Moves
+from worker.ledger.scripts import Moves, to_json
 
 LEDGER_KEY: Final = "refunds:ledger"
 DEAD_STREAM: Final = "refunds:dead"
@@ -223,7 +222,7 @@ class Ledger(Entries):
             StaleFence: The claim was lost.
         """
         order = f"{claim.entry.shop}:{order_id}"
-        text = _json(sent)
+        text = to_json(sent)
         cents: str | int = "" if money is None else to_cents(money)
         args = (self._now(), claim.key, claim.token, order, number, text, int(is_cleared), cents, limits.text)
         if self.waits_for_disk:
@@ -252,7 +251,7 @@ class Ledger(Entries):
         Raises:
             StaleFence: The claim was lost; whoever has it now will find the credit memo by its marker.
         """
-        head = (self._now(), claim.key, claim.token, _json(result), _json(line))
+        head = (self._now(), claim.key, claim.token, to_json(result), to_json(line))
         answer = await self._move("settle", *head, int(confirm), "" if money is None else to_cents(money))
         if answer == "stale fence":
             raise StaleFence
@@ -275,7 +274,7 @@ class Ledger(Entries):
         pairs = [part for pair in fields.items() for part in pair]
         keep = "keep" if keep_order else "free"
         delay_ms = int(delay_seconds * 1000)
-        head = (self._now(), claim.key, claim.token, to.value, delay_ms, keep, _json(line) if line else "")
+        head = (self._now(), claim.key, claim.token, to.value, delay_ms, keep, to_json(line) if line else "")
         _check(await self._move("defer", *head, *pairs))
 
     async def hold(self, claim: Claim, hold: Hold, *, line: Mapping[str, Any]) -> None:
@@ -285,7 +284,7 @@ class Ledger(Entries):
             StaleFence: The claim was lost.
         """
         cents = ["" if one is None else to_cents(one) for one in (hold.limit, hold.spent, hold.asked)]
-        _check(await self._move("hold", self._now(), claim.key, claim.token, hold.reason, *cents, _json(line)))
+        _check(await self._move("hold", self._now(), claim.key, claim.token, hold.reason, *cents, to_json(line)))
 
     async def release(self, key: str, token: str, *, is_fault: bool = False) -> None:
         """Give a claim back after trouble: queued if nothing was sent, else in doubt.
@@ -317,7 +316,7 @@ class Ledger(Entries):
         Raises:
             StaleFence: The claim was lost.
         """
-        words = (reason, verdict, message, _json(line), int(is_spent))
+        words = (reason, verdict, message, to_json(line), int(is_spent))
         _check(await self._move("bury", self._now(), claim.key, claim.token, *words))
 
     async def withdraw(self, claim: Claim, *, line: Mapping[str, Any]) -> None:
@@ -326,7 +325,7 @@ class Ledger(Entries):
         Raises:
             StaleFence: The claim was lost.
         """
-        _check(await self._move("withdraw", self._now(), claim.key, claim.token, _json(line)))
+        _check(await self._move("withdraw", self._now(), claim.key, claim.token, to_json(line)))
 
     # --- doors and people -------------------------------------------------------------------------------------
 
@@ -336,7 +335,7 @@ class Ledger(Entries):
 
     async def replay(self, key: str, *, line: Mapping[str, Any]) -> str:
         """Queue a dead letter's job again; answers `replayed`, `missing`, `closed`, or the state that forbids it."""
-        return str(await self._move("replay", self._now(), key, _json(line)))
+        return str(await self._move("replay", self._now(), key, to_json(line)))
 
     async def counts(self) -> dict[str, int]:
         """Give the counters: accepted, and one per state. `accepted` is the sum of the states, exactly."""
@@ -415,6 +414,3 @@ def _check(answer: str) -> None:
             raise StaleFence
         case _:
             raise AssertionError(f"bug: unexpected answer {answer!r}")
-
-
-_json: Final[Callable[[Mapping[str, Any]], str]] = json.JSONEncoder(separators=(",", ":"), default=str).encode

@@ -2,7 +2,9 @@
 
 import functools
 import hashlib
+import json
 import re
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any, Final
 
@@ -21,6 +23,10 @@ DISK_TIMEOUT_MS: Final = 5000
 _WAITING_FOR_DISK: Final = 16
 
 
+#: JSON as the moves take it; made once: `json.dumps` with these options would make an encoder for each text.
+to_json: Final[Callable[[Mapping[str, Any]], str]] = json.JSONEncoder(separators=(",", ":"), default=str).encode
+
+
 @functools.cache
 def _definitions() -> dict[str, str]:
     """What the shared files define, by name and in their order."""
@@ -34,11 +40,16 @@ def behind_shared(source: str) -> str:
 
     Redis runs the whole text at each call: to define all takes as long as two or three commands.
     """
-    text = source
+    text, named = source, _words_of(source)
     for name, definition in reversed(_definitions().items()):  # in Lua a name stands behind its definition
-        if re.search(rf"\b{name}\b", re.sub(r"--.*", "", text)):
+        if name in named:
             text = definition + text
+            named |= _words_of(definition)
     return text
+
+
+def _words_of(lua: str) -> set[str]:
+    return set(re.findall(r"\w+", re.sub(r"--.*", "", lua)))
 
 
 @functools.cache
