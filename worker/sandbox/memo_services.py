@@ -18,6 +18,8 @@ from worker.sandbox.store import Document, Memo, Store
 _OPEN: Final = 1
 _REFUNDED: Final = 2
 _ADJUSTMENTS: Final = ("adjustment_positive", "adjustment_negative")
+#: Columns of an item that are shown when they are null, too.
+_ALWAYS_SHOWN: Final = ("base_cost", "base_price", "entity_id", "order_item_id", "qty")
 
 
 def refund_memo(store: Store, oracle: Oracle, args: Document, call: Call) -> Commit:
@@ -39,13 +41,14 @@ def refund_memo(store: Store, oracle: Oracle, args: Document, call: Call) -> Com
     if is_online and fields.get("invoice_id"):
         draft = Draft.of(order, _invoice(store, fields["invoice_id"]), has_memos=has_memos)
         _flag_invoice(draft, fields)
-    _register(draft, given.get("items") or [])
+    _register(draft, given.get("items") or _items_of(store, given))
     book(draft, fields, is_online=is_online)
     fields["state"] = _REFUNDED
 
     def commit() -> Document:
         pay_back(draft, fields, call, oracle, store.next_id("history"))
-        answer = _stored(store, fields, given, call, oracle)
+        memo, answer = _stored(store, fields, given, drops_empty=True)
+        oracle.memo_made(call, memo.doc, memo.columns.get("customer_note"))
         draft.has_memos = True
         view = draft.view()
         draft.order.changes["state"], draft.order.changes["status"] = on_save(view)
@@ -69,9 +72,12 @@ def save_memo(store: Store, oracle: Oracle, args: Document, call: Call) -> Commi
 
     def commit() -> Document:
         try:
-            return _stored(store, fields, given, call, oracle)
+            memo, answer = _stored(store, fields, given, drops_empty=False)
         except ShopError as exc:
             raise could_not_save(exc) from exc
+        if not given.get("entity_id"):
+            oracle.memo_made(call, memo.doc, memo.columns.get("customer_note"))
+        return answer
 
     return commit
 
@@ -107,9 +113,10 @@ def _check_money(fields: Document, order: Document) -> None:
 
 
 def _invoice(store: Store, invoice_id: int) -> Document:
+    """Give the invoice of an online refund; an unknown one is a new, empty one to Magento, which cannot be saved."""
     found = store.invoices.get(invoice_id)
     if found is None:
-        raise refused(MEMO_NOT_SAVED)
+        raise php_error()
     return found
 
 
@@ -134,8 +141,15 @@ def _register(draft: Draft, items: list[Document]) -> None:
         register_item(row, units, item)
 
 
-def _stored(store: Store, fields: Document, given: Document, call: Call, oracle: Oracle) -> Document:
-    """Insert the memo, or overwrite the one that is named; give it back as it was sent."""
+def _stored(store: Store, fields: Document, given: Document, *, drops_empty: bool) -> tuple[Memo, Document]:
+    """Insert the memo, or overwrite the one that is named; give it, and the answer, which is what was sent.
+
+    Args:
+        store: The documents.
+        fields: Columns of the memo.
+        given: The memo as it was sent.
+        drops_empty: Whether items without units are left out: only a refund does that.
+    """
     existing = _existing(store, given)
     columns = {key: clean(cut(key, value)) for key, value in fields.items()}
     target = existing or Memo({**columns, "items": [], "comments": []})
@@ -145,25 +159,44 @@ def _stored(store: Store, fields: Document, given: Document, call: Call, oracle:
         store.add_memo(target)
     else:
         store.change_memo(existing, columns)
-    items = [
-        _stored_item(store, item, target.doc["entity_id"])
-        for item in given.get("items") or []
-        if _is_kept(item, fields)
-    ]
-    target.doc["items"] = [*target.doc["items"], *items]
+    items = _save_items(store, target, given.get("items") or [], drops_empty=drops_empty)
     comments = add_comments(store, given.get("comments") or [])
-    if existing is None or fields.get("state") == _REFUNDED:
-        oracle.memo_made(call, target.doc, target.columns.get("customer_note"))
     shown = {key: target.doc[key] for key in ("created_at", "updated_at", "entity_id")}
     if existing is None and not fields.get("increment_id"):
         shown["increment_id"] = target.doc["increment_id"]
     sent = {key: whole(value) for key, value in fields.items()}
     lists = {"items": items or target.doc["items"], "comments": comments or target.doc["comments"]}
-    return {**sent, **shown, **lists}
+    return target, {**sent, **shown, **lists}
 
 
-def _is_kept(item: Document, fields: Document) -> bool:
-    return number(item, "qty") > 0 or fields.get("state") != _REFUNDED
+def _save_items(store: Store, memo: Memo, items: list[Document], *, drops_empty: bool) -> list[Document]:
+    """Store the items of a memo: new rows, or those of the memo that they name; other ids change nothing.
+
+    Returns:
+        All of them, as the answer shows them: also what was left out, which has no id then.
+    """
+    rows = {row["entity_id"]: row for row in memo.doc["items"]}
+    answered = []
+    for item in items:
+        row: Document = dict.fromkeys(_ALWAYS_SHOWN)
+        row |= {key: clean(value) for key, value in item.items() if value is not None}
+        row["parent_id"] = memo.doc["entity_id"]
+        if drops_empty and number(item, "qty") <= 0:
+            rows.pop(row["entity_id"], None)
+        elif row["entity_id"] is None:
+            row["entity_id"] = store.next_id("memo_item")
+            rows[row["entity_id"]] = row
+        elif row["entity_id"] in rows:
+            rows[row["entity_id"]] |= {key: value for key, value in row.items() if value is not None}
+        answered.append(row)
+    memo.doc["items"] = list(rows.values())
+    return answered
+
+
+def _items_of(store: Store, given: Document) -> list[Document]:
+    """Give the items that the named memo has already: a memo that is sent without items loads them."""
+    memo = store.memos.get(given.get("entity_id") or 0)
+    return memo.doc["items"] if memo else []
 
 
 def _existing(store: Store, given: Document) -> Memo | None:
@@ -173,12 +206,6 @@ def _existing(store: Store, given: Document) -> Memo | None:
     if found is None:
         raise refused(MEMO_NOT_SAVED)
     return found
-
-
-def _stored_item(store: Store, item: Document, memo_id: int) -> Document:
-    kept: Document = {"base_cost": None, "base_price": None, "order_item_id": None}
-    kept |= {key: clean(value) for key, value in item.items() if value is not None}
-    return kept | {"entity_id": store.next_id("memo_item"), "parent_id": memo_id}
 
 
 def memo_of(store: Store, memo_id: int) -> Memo:

@@ -82,10 +82,13 @@ def _can_ship(order: Document, lines: Lines) -> bool:
 
 
 def _is_shippable(line: OrderLine) -> bool:
-    """Whether units are left to ship; children of anything but a bundle travel with their parent."""
-    document = line.document
-    if line.parent is not None and line.parent.document.get("product_type") != "bundle":
+    """Whether units are left to ship; children travel with their parent.
+
+    Bundles can also be shipped in parts, which REST does not tell; together is Magento's default.
+    """
+    if line.parent is not None:
         return False
+    document = line.document
     gone = max(number(document, "qty_shipped"), line.qty_refunded) + number(document, "qty_canceled")
     ordered = number(document, "qty_ordered")
     return ordered - gone > 0 and not document.get("is_virtual") and line.qty_refunded != ordered

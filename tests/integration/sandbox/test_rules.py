@@ -166,3 +166,78 @@ async def test_a_memo_that_cannot_be_stored_says_where_a_page_would_go() -> None
             assert (answer.status, answer.headers.get("errorRedirectAction")) == (400, "#shipping")
         async with client.session.post(f"{base}/refund", json=a_memo(order, increment_id="N-1")) as answer:
             assert (answer.status, answer.headers.get("errorRedirectAction")) == (400, None)
+
+
+async def test_a_refund_leaves_out_items_without_units_but_shows_them() -> None:
+    """RefundOperation::execute marks them as deleted; the answer is the object in memory, which still has them."""
+    async with a_shop() as client:
+        (order, *_) = await seeded(client)
+        items = [{"order_item_id": order["items"][0]["item_id"], "qty": qty} for qty in (1, 0, -1)]
+        _, answer = await client.call("POST", "/rest/V1/creditmemo/refund", a_memo(order, items=items))
+        _, stored = await client.call("GET", f"/rest/V1/creditmemo/{answer['entity_id']}")
+        assert [item["qty"] for item in answer["items"]] == [1, 0, -1]
+        assert [item["entity_id"] is None for item in answer["items"]] == [False, True, True]
+        assert [item["qty"] for item in stored["items"]] == [1]
+
+
+@pytest.mark.parametrize("state", [1, 2])
+async def test_a_memo_that_is_only_stored_keeps_items_without_units(state: int) -> None:
+    """Relation::processRelation saves every item; only a refund drops those without units."""
+    async with a_shop() as client:
+        (order, *_) = await seeded(client)
+        items = [{"order_item_id": order["items"][0]["item_id"], "qty": 0}, {"order_item_id": 5}]
+        entity = {"order_id": order["entity_id"], "state": state, "items": items}
+        _, answer = await client.call("POST", "/rest/V1/creditmemo", {"entity": entity})
+        _, stored = await client.call("GET", f"/rest/V1/creditmemo/{answer['entity_id']}")
+        assert [item["qty"] for item in answer["items"]] == [item["qty"] for item in stored["items"]] == [0, None]
+
+
+async def test_a_stored_memo_that_is_refunded_without_items_refunds_those_that_it_has() -> None:
+    """Creditmemo::getItems loads the rows when none were sent; they are registered and not stored again."""
+    async with a_shop() as client:
+        (order, *_) = await seeded(client)
+        line = order["items"][0]["item_id"]
+        items = [{"order_item_id": line, "qty": 1, "row_total": 10, "base_row_total": 10}]
+        entity = {"order_id": order["entity_id"], "state": 1, "items": items}
+        _, saved = await client.call("POST", "/rest/V1/creditmemo", {"entity": entity})
+        body = a_memo(order, entity_id=saved["entity_id"], state=1, base_grand_total=10, grand_total=10)
+        _, answer = await client.call("POST", "/rest/V1/creditmemo/refund", body)
+        assert [item["order_item_id"] for item in answer["items"]] == [line]
+        _, after = await client.call("GET", f"/rest/V1/orders/{order['entity_id']}")
+        assert (after["items"][0]["qty_refunded"], after["items"][0]["amount_refunded"]) == (1, 10)
+
+
+async def test_an_item_that_names_a_row_of_its_memo_overwrites_it() -> None:
+    """AbstractDb::save updates a row that has an id; one that does not exist stays so."""
+    async with a_shop() as client:
+        (order, *_) = await seeded(client)
+        line = {"order_item_id": order["items"][0]["item_id"], "qty": 1}
+        entity = {"order_id": order["entity_id"], "state": 1, "items": [line]}
+        _, saved = await client.call("POST", "/rest/V1/creditmemo", {"entity": entity})
+        row = saved["items"][0]["entity_id"]
+        items = [{**line, "entity_id": row, "row_total": 7}, {**line, "entity_id": row + 99}]
+        changed = entity | {"entity_id": saved["entity_id"], "items": items}
+        await client.call("POST", "/rest/V1/creditmemo", {"entity": changed})
+        _, stored = await client.call("GET", f"/rest/V1/creditmemo/{saved['entity_id']}")
+        assert [(item["entity_id"], item["row_total"]) for item in stored["items"]] == [(row, 7)]
+
+
+async def test_an_online_refund_of_an_unknown_invoice_is_a_php_error() -> None:
+    """CreditmemoService::refund saves the empty invoice that it got, whose order has no billing address to ask."""
+    async with a_shop() as client:
+        (order, *_) = await seeded(client)
+        body = a_memo(order, invoice_id=99999999) | {"offlineRequested": False}
+        status, answer = await client.call("POST", "/rest/V1/creditmemo/refund", body)
+        assert (status, "during application run" in answer) == (500, True)
+
+
+async def test_a_bundle_is_shipped_together_so_one_refunded_part_leaves_nothing_to_ship() -> None:
+    """Item::isDummy(true) with Order::canShip; the bundle itself counts as refunded whole (section 8 rule 9)."""
+    async with a_shop() as client:
+        order = (await seeded(client, 8))[7]
+        part = {"order_item_id": order["items"][1]["item_id"], "qty": 1}
+        assert order["items"][0]["product_type"] == "bundle"
+        body = {"items": [part], "arguments": {"shipping_amount": 0}}
+        assert (await client.call("POST", f"/rest/V1/order/{order['entity_id']}/refund", body))[0] == 200
+        _, after = await client.call("GET", f"/rest/V1/orders/{order['entity_id']}")
+        assert (after["state"], after["status"]) == ("complete", "complete")
