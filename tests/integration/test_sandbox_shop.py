@@ -90,6 +90,23 @@ async def test_unknown_faults_are_refused_by_name() -> None:
         assert 'unknown fault "dorp"' in answer["message"]
 
 
+async def test_a_seed_is_taken_whole_or_not_at_all() -> None:
+    samples = sample_orders(2, first_id=1)
+    samples["orders"][1]["items"] = "x"
+    async with a_shop() as client:
+        status, answer = await client.call("POST", "/sandbox/orders", samples)
+        assert (status, answer["message"]) == (400, 'orders[1].items must be a list, not "x"')
+        assert (await client.call("GET", "/rest/V1/orders/1"))[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "ledger?since=-1"), ("GET", "ledger?since=x"), ("POST", "tokens")]
+)
+async def test_a_wrong_control_request_is_refused(method: str, path: str) -> None:
+    async with a_shop() as client:
+        assert (await client.call(method, f"/sandbox/{path}", {"ad": "x"}))[0] == 400
+
+
 async def test_the_order_service_is_serialised_and_the_invoice_service_loses_updates() -> None:
     samples = sample_orders(2, first_id=1)
     async with a_shop(latency_seconds=0.02) as client:

@@ -5,11 +5,10 @@ from typing import Any
 
 from aiohttp import web
 
+from worker.sandbox import seeds
 from worker.sandbox.faults import Faults
 from worker.sandbox.render import answer
 from worker.sandbox.shop import Shop
-
-_KINDS = ("orders", "invoices", "creditmemos")
 
 
 async def answered(shop: Shop, request: web.Request) -> web.Response:
@@ -37,7 +36,7 @@ def _handled(shop: Shop, name: str, body: dict[str, Any], request: web.Request) 
         case "GET health":
             return {"status": "ok"}
         case "GET ledger":
-            return shop.oracle.ledger(int(request.query.get("since", "0")))
+            return shop.oracle.ledger(_since(request.query.get("since", "0")))
         case "GET faults":
             return shop.faults.model_dump()
         case "POST faults":
@@ -46,7 +45,7 @@ def _handled(shop: Shop, name: str, body: dict[str, Any], request: web.Request) 
         case "POST answers":
             return {"scripted": shop.scripts.add(body)}
         case "POST orders":
-            return _seeded(shop, body)
+            return shop.store.seed(seeds.checked(body))
         case "POST tokens":
             return _tokens(shop, body)
         case "POST reset":
@@ -56,17 +55,16 @@ def _handled(shop: Shop, name: str, body: dict[str, Any], request: web.Request) 
             raise LookupError(name)
 
 
-def _seeded(shop: Shop, body: dict[str, Any]) -> dict[str, int]:
-    unknown = set(body) - set(_KINDS)
-    if unknown:
-        raise ValueError(f"unknown documents: {', '.join(sorted(unknown))}; known are: {', '.join(_KINDS)}")
-    try:
-        return shop.store.seed({kind: body.get(kind) or [] for kind in _KINDS})
-    except KeyError as exc:
-        raise ValueError(f"a document has no {exc.args[0]}") from exc
+def _since(text: str) -> int:
+    if not text.isdecimal():
+        raise ValueError(f'since must be a whole number of credit memos to skip, not "{text}"')
+    return int(text)
 
 
 def _tokens(shop: Shop, body: dict[str, Any]) -> dict[str, str]:
+    unknown = set(body) - {"add", "revoke"}
+    if unknown or not body:
+        raise ValueError('tokens are changed by {"add": TOKEN}, {"revoke": TOKEN}, or both')
     if "add" in body:
         shop.gatekeeper.add(str(body["add"]))
     if "revoke" in body:

@@ -104,14 +104,19 @@ class Store:
         columns: Document = {
             key: doc.pop(key) for key in ("customer_note", "customer_note_notify", "send_email") if key in doc
         }
-        comments = doc.setdefault("comments", [])
+        comments = doc["comments"] = doc.get("comments") or []
         if comments and "customer_note" not in columns:
             columns["customer_note"] = min(comments, key=lambda c: c.get("entity_id") or 0).get("comment")
-        doc.setdefault("items", [])
+        doc["items"] = doc.get("items") or []
         self._saw("memo", doc["entity_id"])
+        doc |= {key: doc.get(key) or now_text() for key in ("created_at", "updated_at")}
         for kind, rows in (("memo_item", doc["items"]), ("comment", comments)):
             for row in rows:
                 self._saw(kind, row.get("entity_id"))
+            for row in rows:
+                row["entity_id"] = row.get("entity_id") or self.next_id(kind)
+        for item in doc["items"]:
+            item.setdefault("order_item_id", None)
         if str(doc.get("increment_id") or "").isdigit():
             self._saw("increment", int(doc["increment_id"]) % 10**9)
         self._index(Memo(doc, columns))
