@@ -48,7 +48,8 @@ def refund_memo(store: Store, oracle: Oracle, args: Document, call: Call) -> Com
     def commit() -> Document:
         pay_back(draft, fields, call, oracle, store.next_id("history"))
         memo, answer = _stored(store, fields, given, drops_empty=True)
-        oracle.memo_made(call, memo.doc, memo.columns.get("customer_note"))
+        if memo is not None:
+            oracle.memo_made(call, memo.doc, memo.columns.get("customer_note"))
         draft.has_memos = True
         view = draft.view()
         draft.order.changes["state"], draft.order.changes["status"] = on_save(view)
@@ -75,7 +76,7 @@ def save_memo(store: Store, oracle: Oracle, args: Document, call: Call) -> Commi
             memo, answer = _stored(store, fields, given, drops_empty=False)
         except ShopError as exc:
             raise could_not_save(exc) from exc
-        if not given.get("entity_id"):
+        if memo is not None and not given.get("entity_id"):
             oracle.memo_made(call, memo.doc, memo.columns.get("customer_note"))
         return answer
 
@@ -141,8 +142,8 @@ def _register(draft: Draft, items: list[Document]) -> None:
         register_item(row, units, item)
 
 
-def _stored(store: Store, fields: Document, given: Document, *, drops_empty: bool) -> tuple[Memo, Document]:
-    """Insert the memo, or overwrite the one that is named; give it, and the answer, which is what was sent.
+def _stored(store: Store, fields: Document, given: Document, *, drops_empty: bool) -> tuple[Memo | None, Document]:
+    """Insert the memo, or overwrite the one that is named; give it (None where there is none), and the answer.
 
     Args:
         store: The documents.
@@ -150,7 +151,10 @@ def _stored(store: Store, fields: Document, given: Document, *, drops_empty: boo
         given: The memo as it was sent.
         drops_empty: Whether items without units are left out: only a refund does that.
     """
-    existing = _existing(store, given)
+    memo_id = given.get("entity_id")
+    existing = store.memos.get(memo_id or 0)
+    if memo_id and existing is None:
+        return None, _in_vain(store, fields, given, drops_empty=drops_empty)
     columns = {key: clean(cut(key, value)) for key, value in fields.items()}
     target = existing or Memo({**columns, "items": [], "comments": []})
     store.check_number({**target.doc, **columns})
@@ -159,14 +163,31 @@ def _stored(store: Store, fields: Document, given: Document, *, drops_empty: boo
         store.add_memo(target)
     else:
         store.change_memo(existing, columns)
-    items = _save_items(store, target, given.get("items") or [], drops_empty=drops_empty)
+    return target, _completed(store, target, fields, given, drops_empty=drops_empty)
+
+
+def _in_vain(store: Store, fields: Document, given: Document, *, drops_empty: bool) -> Document:
+    """Give the answer for an id that does not exist: to update it changes no row, which only a new item notices."""
+    if any(_is_kept(item, drops_empty=drops_empty) for item in given.get("items") or []):
+        raise refused(MEMO_NOT_SAVED)
+    check_comments(store, given)
+    nowhere = Memo({"entity_id": given["entity_id"], "items": [], "comments": []})
+    return _completed(store, nowhere, fields, given, drops_empty=drops_empty)
+
+
+def _completed(store: Store, memo: Memo, fields: Document, given: Document, *, drops_empty: bool) -> Document:
+    """Store the items and comments of a memo, and give the answer: what was sent and what the database added."""
+    items = _save_items(store, memo, given.get("items") or [], drops_empty=drops_empty)
     comments = add_comments(store, given.get("comments") or [])
-    shown = {key: target.doc[key] for key in ("created_at", "updated_at", "entity_id")}
-    if existing is None and not fields.get("increment_id"):
-        shown["increment_id"] = target.doc["increment_id"]
-    sent = {key: whole(value) for key, value in fields.items()}
-    lists = {"items": items or target.doc["items"], "comments": comments or target.doc["comments"]}
-    return target, {**sent, **shown, **lists}
+    answer: Document = {key: whole(value) for key, value in fields.items()}
+    answer |= {key: memo.doc[key] for key in ("created_at", "updated_at", "entity_id") if key in memo.doc}
+    if not given.get("entity_id") and not fields.get("increment_id"):
+        answer["increment_id"] = memo.doc["increment_id"]
+    return answer | {"items": items or memo.doc["items"], "comments": comments or memo.doc["comments"]}
+
+
+def _is_kept(item: Document, *, drops_empty: bool) -> bool:
+    return number(item, "qty") > 0 or not drops_empty
 
 
 def _save_items(store: Store, memo: Memo, items: list[Document], *, drops_empty: bool) -> list[Document]:
@@ -181,7 +202,7 @@ def _save_items(store: Store, memo: Memo, items: list[Document], *, drops_empty:
         row: Document = dict.fromkeys(_ALWAYS_SHOWN)
         row |= {key: clean(value) for key, value in item.items() if value is not None}
         row["parent_id"] = memo.doc["entity_id"]
-        if drops_empty and number(item, "qty") <= 0:
+        if not _is_kept(item, drops_empty=drops_empty):
             rows.pop(row["entity_id"], None)
         elif row["entity_id"] is None:
             row["entity_id"] = store.next_id("memo_item")
@@ -197,15 +218,6 @@ def _items_of(store: Store, given: Document) -> list[Document]:
     """Give the items that the named memo has already: a memo that is sent without items loads them."""
     memo = store.memos.get(given.get("entity_id") or 0)
     return memo.doc["items"] if memo else []
-
-
-def _existing(store: Store, given: Document) -> Memo | None:
-    if not given.get("entity_id"):
-        return None
-    found = store.memos.get(given["entity_id"])
-    if found is None:
-        raise refused(MEMO_NOT_SAVED)
-    return found
 
 
 def memo_of(store: Store, memo_id: int) -> Memo:

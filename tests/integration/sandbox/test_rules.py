@@ -222,6 +222,19 @@ async def test_an_item_that_names_a_row_of_its_memo_overwrites_it() -> None:
         assert [(item["entity_id"], item["row_total"]) for item in stored["items"]] == [(row, 7)]
 
 
+async def test_a_memo_whose_id_does_not_exist_is_answered_and_not_stored() -> None:
+    """AbstractDb::updateObject changes no row and says nothing; recorded: an item of it is refused by the database."""
+    async with a_shop() as client:
+        (order, *_) = await seeded(client)
+        entity: dict[str, Any] = {"entity_id": 99999999, "order_id": order["entity_id"], "grand_total": 5}
+        status, answer = await client.call("POST", "/rest/V1/creditmemo", {"entity": entity})
+        assert (status, answer) == (200, entity | {"items": [], "comments": []})
+        assert (await client.call("GET", "/rest/V1/creditmemo/99999999"))[0] == 404
+        entity["items"] = [{"order_item_id": order["items"][0]["item_id"], "qty": 1}]
+        status, answer = await client.call("POST", "/rest/V1/creditmemo", {"entity": entity})
+        assert (status, answer["message"]) == (400, "The credit memo couldn't be saved.")
+
+
 async def test_an_online_refund_of_an_unknown_invoice_is_a_php_error() -> None:
     """CreditmemoService::refund saves the empty invoice that it got, whose order has no billing address to ask."""
     async with a_shop() as client:
