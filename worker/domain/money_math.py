@@ -15,6 +15,8 @@ PRE_ROUNDING_DIGITS: Final = 15
 #: Only a fraction this near to one half, or a number this large, is changed by rounding to 15 digits first.
 _NEAR_HALF: Final = 1e-5
 _EXACT_BELOW: Final = 1e9
+#: From here on a float has no digits left to round.
+_WHOLE_FROM: Final = 1e15
 _SYMBOLS: Final = {
     "USD": "$", "EUR": "€", "GBP": "£", "JPY": "¥", "INR": "₹", "CNY": "CN¥", "KRW": "₩", "ILS": "₪", "VND": "₫",
     "CAD": "CA$", "AUD": "A$", "NZD": "NZ$", "MXN": "MX$", "BRL": "R$", "HKD": "HK$", "TWD": "NT$", "PHP": "₱",
@@ -32,6 +34,8 @@ def php_round(value: float, places: int = 2) -> float:
     """
     factor = 10.0**places
     scaled = abs(value) * factor
+    if scaled >= _WHOLE_FROM:
+        return value
     if scaled >= _EXACT_BELOW or abs(scaled % 1 - 0.5) < _NEAR_HALF:
         scaled = float(f"{scaled:.{PRE_ROUNDING_DIGITS}g}")
     return math.copysign(math.floor(scaled + 0.5) / factor, value) + 0.0

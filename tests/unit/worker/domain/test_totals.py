@@ -43,6 +43,7 @@ def an_order(
         pytest.param(-2.5e-3, 0.0, id="a small negative"),
         pytest.param(-1.005, -1.01, id="away from zero"),
         pytest.param(0.30000000000000004, 0.3, id="noise"),
+        pytest.param(1e308, 1e308, id="no digits left to round"),
     ],
 )
 def test_rounds_as_php_does(value: float, wanted: float) -> None:
