@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from worker.sandbox.store import Document
@@ -85,11 +86,16 @@ def _check_id(document: Document, name: str, place: str) -> None:
 
 def _check_amounts(document: Document, place: str) -> None:
     for name, value in document.items():
-        if value is None or not (name.startswith(_AMOUNT_STARTS) or name.endswith(_AMOUNT_ENDS)):
+        if value is None or not _is_amount(name):
             continue
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not math.isfinite(value):
             raise _wrong(f"{place}.{name}", "a number", value)
+
+
+@lru_cache(maxsize=1024)
+def _is_amount(name: str) -> bool:
+    return name.startswith(_AMOUNT_STARTS) or name.endswith(_AMOUNT_ENDS)
 
 
 def _wrong(place: str, wanted: str, value: Any) -> ValueError:  # noqa: ANN401
