@@ -134,7 +134,7 @@ class Gatekeeper:
         """Check in Magento's order: form, consumer, nonce (spent from here on), token, signature."""
         if given.get("oauth_version", "1.0") != "1.0":
             raise refused('The "%1" Oauth version isn\'t supported.', [given["oauth_version"]])
-        missing = [name for name in _NEEDED if not given.get(name)]
+        missing = [name for name in _NEEDED if name not in given]
         if missing:
             raise required(*missing)
         if len(given["oauth_token"]) != TOKEN_LENGTH:

@@ -1,5 +1,6 @@
 """OAuth as Magento checks it: signed with oauthlib, refused in Magento's words."""
 
+import re
 import time
 
 import pytest
@@ -62,6 +63,23 @@ def test_a_nonce_is_good_once_even_when_the_signature_is_wrong() -> None:
 )
 def test_refusals(given: dict[str, str], status: int, message: str) -> None:
     assert refusal(a_gatekeeper(), a_header(**given)) == (status, message)
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "message"),
+    [
+        ("oauth_token", 400, "The token length is invalid. Check the length and try again."),
+        ("oauth_signature_method", 400, "Signature method %1 is not supported"),
+        ("oauth_consumer_key", 401, "Consumer key is not the correct length"),
+        ("oauth_timestamp", 401, "An error occurred validating the nonce"),
+        ("oauth_signature", 401, "The signature is invalid. Verify and try again."),
+    ],
+)
+def test_an_empty_parameter_is_not_a_missing_one(name: str, status: int, message: str) -> None:
+    """Oauth::_checkRequiredParams asks with isset; what comes after it looks at the value."""
+    header = a_header()
+    assert refusal(a_gatekeeper(), re.sub(f'{name}="[^"]*"', f'{name}=""', header)) == (status, message)
+    assert refusal(a_gatekeeper(), re.sub(f'{name}="[^"]*",? ?', "", header))[1].startswith('"%fieldName" is required')
 
 
 def test_an_old_timestamp_is_let_in() -> None:
