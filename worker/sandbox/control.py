@@ -1,6 +1,5 @@
 """`/sandbox/...`: seed the shop, break it, look into its books. Needs no token."""
 
-import json
 from typing import Any
 
 from aiohttp import web
@@ -8,6 +7,7 @@ from aiohttp import web
 from worker.sandbox import seeds
 from worker.sandbox.faults import Faults
 from worker.sandbox.render import answer
+from worker.sandbox.requests import decoded
 from worker.sandbox.shop import Shop
 
 
@@ -19,13 +19,13 @@ async def answered(shop: Shop, request: web.Request) -> web.Response:
         return answer(_handled(shop, name, body, request))
     except LookupError:
         return answer({"message": f"no such control: {name}"}, status=404)
-    except (ValueError, TypeError) as exc:
+    except (ValueError, TypeError, RecursionError) as exc:
         return answer({"message": str(exc)}, status=400)
 
 
 async def _body(request: web.Request) -> dict[str, Any]:
     raw = await request.read()
-    found = json.loads(raw) if raw else {}
+    found = decoded(raw) if raw else {}
     if not isinstance(found, dict):
         raise TypeError("the body must be a JSON object")
     return found

@@ -10,6 +10,8 @@ from worker.sandbox.errors import CANNOT_PROCESS, ShopError, refused
 _CONTENT_TYPE: Final = re.compile(r"([a-z\d/\-+.]+?)(?:; *charset=(.+?))?", re.IGNORECASE)
 _VERSION: Final = re.compile(r"V\d+")
 _JSON_TYPE: Final = "application/json"
+#: Only an escape can bring half a character in.
+_HALF_CHARACTER: Final = re.compile(r"\\u[dD][89A-Fa-f]")
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,24 @@ def body_of(raw: bytes, content_type: str | None) -> dict[str, Any]:
     if match[1].lower() != _JSON_TYPE:
         raise refused(f"Server cannot understand Content-Type HTTP header media type {match[1]}")
     try:
-        found = json.loads(raw.decode(), parse_constant=_no_constant)  # UTF-8 and nothing else, without a mark
+        found = decoded(raw)
     except (ValueError, RecursionError) as exc:
         raise refused("Decoding error.") from exc
     return found if isinstance(found, dict) else {}
+
+
+def decoded(raw: bytes) -> Any:  # noqa: ANN401 - any JSON value
+    """Read JSON as PHP does: UTF-8 and nothing else, without a mark, and no half characters.
+
+    Raises:
+        ValueError: It is not JSON.
+        RecursionError: It is too deep.
+    """
+    text = raw.decode()
+    found = json.loads(text, parse_constant=_no_constant)
+    if _HALF_CHARACTER.search(text):
+        json.dumps(found, ensure_ascii=False).encode()
+    return found
 
 
 def _no_constant(name: str) -> NoReturn:

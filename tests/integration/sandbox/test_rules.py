@@ -109,9 +109,13 @@ async def test_a_body_must_be_utf_8_without_a_mark_and_counts_for_posts_only() -
         (order, *_) = await seeded(client)
         path = f"{client.shop.base_url}/rest/V1/order/{order['entity_id']}"
         headers = {"Content-Type": "application/json"}
-        for raw in (b"\xef\xbb\xbf{}", "{}".encode("utf-16"), b'{"a": "\xff"}', b'{"a": NaN}'):
+        half_a_character = rb'{"comment": {"comment": "\ud83d"}}'
+        for raw in (b"\xef\xbb\xbf{}", "{}".encode("utf-16"), b'{"a": "\xff"}', b'{"a": NaN}', half_a_character):
             async with client.session.post(f"{path}/refund", data=raw, headers=headers) as answer:
                 assert (answer.status, (await answer.json())["message"]) == (400, "Decoding error.")
+        seed = rb'{"orders": [{"entity_id": 1, "customer_firstname": "\ud83d"}]}'
+        async with client.session.post(f"{client.shop.base_url}/sandbox/orders", data=seed) as answer:
+            assert answer.status == 400
         read = path.replace("order/", "orders/")
         async with client.session.get(read, data=b"{", headers=headers) as answer:
             assert answer.status == 200
