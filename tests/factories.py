@@ -4,7 +4,10 @@
 from typing import Any
 
 from worker.domain.job import RefundJob, parse_job
+from worker.domain.limits import NO_LIMITS, Limits
 from worker.domain.service import Service
+from worker.intake.accept import stored
+from worker.ledger.row import Row
 
 Document = dict[str, Any]
 
@@ -43,6 +46,11 @@ def a_memo_document(**changes: Any) -> Document:
 def a_job(**changes: Any) -> RefundJob:
     """A validated job; see `a_document`."""
     return parse_job(a_document(**changes))
+
+
+def rows_of(*jobs: RefundJob, limits: Limits = NO_LIMITS) -> list[Row]:
+    """Jobs as the ledger accepts them."""
+    return [Row.of(job, stored(job), limits) for job in jobs]
 
 
 def a_line(item_id: int, **changes: Any) -> Document:

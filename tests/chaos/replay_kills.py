@@ -10,10 +10,10 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from tests.factories import rows_of
 from tests.stack import Stack
 from worker.dead_letters.selection import Result, Selections
 from worker.domain.job import parse_job
-from worker.intake.accept import stored
 from worker.ledger.ledger import Ledger
 from worker.sandbox.demo_verdict import key_of
 from worker.trail import Trail
@@ -77,7 +77,7 @@ async def _bury(stack: Stack, letters: int) -> None:
         ledger = Ledger(redis)
         for start in range(0, letters, _BATCH):
             jobs = [parse_job(_document(number)) for number in range(start, min(start + _BATCH, letters))]
-            await ledger.accept([(job, stored(job)) for job in jobs], lane="express", message=0)
+            await ledger.accept(rows_of(*jobs), lane="express", message=0)
             keys = [job.idempotency_key for job in jobs]
             for claim in await ledger.claim(keys, worker="test", lane="express", message=0):
                 await ledger.bury(

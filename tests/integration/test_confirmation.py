@@ -19,10 +19,12 @@ from worker.confirm import BATCH, LEASE_SECONDS, confirm_batch
 from worker.crash import Crashes
 from worker.domain.errors import NotSent
 from worker.domain.job import parse_job
+from worker.domain.limits import NO_LIMITS
 from worker.guards.gate import Gate
 from worker.ledger.confirmations import Confirmations, Confirmed
 from worker.ledger.entry import Entry
 from worker.ledger.ledger import Ledger
+from worker.ledger.row import Row
 from worker.magento.auth import Bearer
 from worker.magento.client import Magento
 from worker.magento.session import open_session
@@ -63,8 +65,8 @@ class Bench:
         """Accept jobs and work them off, in messages of a hundred keys."""
         for number, start in enumerate(range(0, len(documents), 100), 1):
             chunk = documents[start : start + 100]
-            jobs = [(parse_job(document), json.dumps(document)) for document in chunk]
-            await self.r.ledger.accept(jobs, lane="bulk", message=number)
+            rows = [Row.of(parse_job(document), json.dumps(document), NO_LIMITS) for document in chunk]
+            await self.r.ledger.accept(rows, lane="bulk", message=number)
             await handle([document["idempotency_key"] for document in chunk], "bulk", number, self.r)
 
     async def confirm(self, *, wait_seconds: float = 0.0) -> int:

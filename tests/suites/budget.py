@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.factories import a_document, a_job, a_memo_document
+from tests.factories import a_document, a_job, a_memo_document, rows_of
 from tests.suites.ledger import LINE, Bench, Clock
 from worker.campaigns.feed import Feed
 from worker.campaigns.store import Campaigns, CampaignState
 from worker.domain.lifecycle import State
 from worker.domain.limits import NO_LIMITS, Hold, Limits
 from worker.guards.budget import set_campaign_limit, spent_of_campaign
-from worker.intake.accept import stored
 from worker.ledger.entry import Claim, Entry
 from worker.ledger.holds import Holds, Said
-from worker.ledger.ledger import Ledger, Receipt
+from worker.ledger.ledger import Ledger
 from worker.ledger.over_limit import OverLimit
+from worker.ledger.row import Receipt
 from worker.trail import Trail
 
 ANN = Said(by="ann", why="checked with the customer")
@@ -46,9 +46,7 @@ class Till(Bench):
         document = goodwill(amount, **changes) if amount else a_document(**changes)
         job = a_job(**{**document, "idempotency_key": key, "items": document.get("items")})
         self.message = await self.ledger.next_message("express")
-        receipts = await self.ledger.accept(
-            [(job, stored(job))], lane="express", message=self.message, limits={"default": self.limits}
-        )
+        receipts = await self.ledger.accept(rows_of(job, limits=self.limits), lane="express", message=self.message)
         return receipts[0]
 
     async def let_go(self, claim: Claim, money: str, *, order_id: int = 7, number: int = 1) -> None:
@@ -184,9 +182,7 @@ class BudgetPromises:
 
         assert (await till.take("tuesday", "10.00")).state == "queued"
         job = a_job(**{**goodwill("10.00"), "items": None, "idempotency_key": "eu", "shop": "eu"})
-        (receipt,) = await till.ledger.accept(
-            [(job, stored(job))], lane="express", message=9, limits={"eu": till.limits}
-        )
+        (receipt,) = await till.ledger.accept(rows_of(job, limits=till.limits), lane="express", message=9)
         assert receipt.state == "queued"
 
     async def test_a_whole_credit_memo_says_its_total(self, till: Till):

@@ -20,7 +20,9 @@ from worker.dead_letters.query import Query
 from worker.dead_letters.store import DEAD_CLOSED, DEAD_STREAM, DeadLetters
 from worker.dead_letters.totals import Group, grouped, of_letter, value_of
 from worker.domain.job import parse_job
+from worker.domain.limits import NO_LIMITS
 from worker.ledger.ledger import Ledger
+from worker.ledger.row import Row
 
 WHO = Who(by="ann", why="test")
 DAY_MS = 86_400_000
@@ -92,7 +94,7 @@ class Desk:
             document["campaign"] = self.chance.choice(("recall", "event"))
         plain = {name: document[name] for name in ("idempotency_key", "shop", "campaign") if name in document}
         job = parse_job(plain | {"order_id": 1, "full": True})
-        await self.ledger.accept([(job, json.dumps(document))], lane="express", message=1)
+        await self.ledger.accept([Row.of(job, json.dumps(document), NO_LIMITS)], lane="express", message=1)
         await self._bury(key)
         return key
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.factories import a_job
+from tests.factories import a_job, rows_of
 from tests.suites.ledger import Bench, Clock
 from worker.domain.lifecycle import State
 from worker.guards.allotment import Allotment, Ask
@@ -318,8 +318,8 @@ class TestAnHourOfMaintenance:
         """On a virtual clock: the breaker opens, 120 probes fail, one succeeds."""
         keys = [f"k{number}" for number in range(self.jobs)]
         for start in range(0, self.jobs, 100):
-            chunk = [(a_job(idempotency_key=key), "{}") for key in keys[start : start + 100]]
-            await bench.ledger.accept(chunk, lane="bulk", message=start // 100 + 1)
+            jobs = [a_job(idempotency_key=key) for key in keys[start : start + 100]]
+            await bench.ledger.accept(rows_of(*jobs), lane="bulk", message=start // 100 + 1)
         common = Common(bench.redis, bench.clock)
         await common.ask(fails=1, trip=True, reason="maintenance", good=0)
 

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.factories import a_job
+from tests.factories import a_job, rows_of
 from worker.domain.lifecycle import State
 from worker.intake.accept import stored
 from worker.ledger.entry import Claim, Entry
-from worker.ledger.ledger import MAX_FAULTS, STRAY_DEATHS, Ledger, LedgerMissing, OrderBusy, Receipt, StaleFence
+from worker.ledger.ledger import MAX_FAULTS, STRAY_DEATHS, Ledger, LedgerMissing, OrderBusy, StaleFence
+from worker.ledger.row import Receipt
 
 LEASE_SECONDS = 10
 LINE = {"outcome": "tested"}
@@ -39,7 +40,7 @@ class Bench:
     async def accept(self, *keys: str, lane: str = "express", message: int = 0, **changes: Any) -> list[Receipt]:
         jobs = [a_job(idempotency_key=key, **changes) for key in keys]
         number = message or await self.ledger.next_message(lane)
-        return await self.ledger.accept([(job, stored(job)) for job in jobs], lane=lane, message=number)
+        return await self.ledger.accept(rows_of(*jobs), lane=lane, message=number)
 
     async def claims(self, *keys: str, worker: str = "w1", message: int = 1) -> list[Claim]:
         return await self.ledger.claim(keys, worker=worker, lane="express", message=message)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from redis.asyncio import Redis
 
-from tests.factories import a_document, a_memo_document, an_order
+from tests.factories import a_document, a_memo_document, an_order, rows_of
 from tests.fakes import MASKED, REFUSED, THROTTLED, FakeShop, Fate, ProcessDied, crash_at, resources
 from worker.attempt import SEND_WITHIN_SECONDS
 from worker.chunk import handle
@@ -22,7 +22,6 @@ from worker.domain.answer import Answer
 from worker.domain.crash_point import CrashPoint
 from worker.domain.job import parse_job
 from worker.domain.lifecycle import FINAL, FIRST, MOVES, State
-from worker.intake.accept import stored
 from worker.ledger.entry import Entry
 from worker.ledger.ledger import Ledger
 from worker.ledger.scripts import Moves
@@ -161,7 +160,7 @@ class LedgerMachine(RuleBasedStateMachine):
         jobs = [parse_job(JOBS[key]) for key in keys]
         known = set(self.ledger.watch.entries)
         message = await self.ledger.next_message(LANE)
-        receipts = await self.ledger.accept([(job, stored(job)) for job in jobs], lane=LANE, message=message)
+        receipts = await self.ledger.accept(rows_of(*jobs), lane=LANE, message=message)
         for receipt in receipts:
             assert receipt.status == ("duplicate" if receipt.key in known else "accepted")
             known.add(receipt.key)
@@ -175,7 +174,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if key not in self.ledger.watch.entries:
             return
         job = parse_job({**JOBS[key], "expected_total": "1.00"})
-        (receipt,) = self.run(self.ledger.accept([(job, stored(job))], lane=LANE, message=0))
+        (receipt,) = self.run(self.ledger.accept(rows_of(job), lane=LANE, message=0))
         assert receipt.status == "key_conflict"
 
     # --- workers --------------------------------------------------------------------------------------------------

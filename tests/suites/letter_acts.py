@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from tests.factories import rows_of
 from worker.dead_letters.acts import Done, LetterActs, Who
 from worker.dead_letters.letter import Letter
 from worker.dead_letters.store import DeadLetters
@@ -34,7 +35,7 @@ class Desk:
 
     async def dead(self, key: str = "k", *, verdict: str = "refused", sent: bool = False, **changes: Any) -> Letter:
         job = parse_job({"idempotency_key": key, "order_id": 1, "amount": "2.50", **changes})
-        await self.ledger.accept([(job, stored(job))], lane="express", message=1)
+        await self.ledger.accept(rows_of(job), lane="express", message=1)
         (claim,) = await self.ledger.claim([key], worker="w", lane="express", message=1)
         if sent:
             await self.ledger.send(claim, order_id=int(key == "k") or len(key), number=1, sent={"order_id": 1})
@@ -209,7 +210,7 @@ class LetterActPromises:
         letter = await desk.dead()
         await desk.edit(letter, amount="2.00")
         job = parse_job(dict(letter.job))
-        (receipt,) = await desk.ledger.accept([(job, stored(job))], lane="express", message=2)
+        (receipt,) = await desk.ledger.accept(rows_of(job), lane="express", message=2)
         assert receipt.status == "key_conflict"
 
     # --- close ----------------------------------------------------------------------------------------------------

@@ -22,7 +22,8 @@ from worker.domain.lifecycle import State
 from worker.domain.limits import Limits
 from worker.domain.problems import InvalidJob, Problem
 from worker.guards.budget import limits_by_shop
-from worker.ledger.ledger import Ledger, Receipt, Row
+from worker.ledger.ledger import Ledger
+from worker.ledger.row import Receipt, Row
 
 log = structlog.get_logger("intake")
 
@@ -128,7 +129,7 @@ async def enter(found: Sequence[Row | Answer], r: Intake, publish: Publish, *, l
 
 async def _enter(rows: Sequence[Row], r: Intake, publish: Publish, *, lane: str) -> list[Receipt]:
     message = await r.ledger.next_message(lane)
-    receipts = await r.ledger.enter(rows, lane=lane, message=message)
+    receipts = await r.ledger.accept(rows, lane=lane, message=message)
     keys = [receipt.key for receipt in receipts if receipt.status == "accepted" and receipt.state != State.HELD]
     if keys:
         try:

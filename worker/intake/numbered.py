@@ -7,7 +7,7 @@ from config.settings import Settings
 from worker.domain.problems import InvalidJob, Problem
 from worker.guards.budget import limits_by_shop
 from worker.intake.accept import Answer, judge, refused
-from worker.ledger.ledger import Row
+from worker.ledger.row import Row
 
 
 class Numbered(NamedTuple):

@@ -5,22 +5,19 @@ The caller's fence is checked by every move that writes, so a worker that lost i
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
-from types import MappingProxyType
-from typing import Any, Final, Literal, NamedTuple, Self, cast
+from typing import Any, Final, Literal, cast
 
 from redis.asyncio import Redis
 
-from worker.domain.asked import money_args
-from worker.domain.job import RefundJob
-from worker.domain.key import fingerprint
 from worker.domain.lifecycle import State
 from worker.domain.limits import NO_LIMITS, Hold, Limits, to_cents
 from worker.ledger.entries import Entries
 from worker.ledger.entry import Claim, Entry, possibly_sent
 from worker.ledger.over_limit import OverLimit
+from worker.ledger.row import Receipt, Row
 from worker.ledger.scripts import Moves, to_json
 
 LEDGER_KEY: Final = "refunds:ledger"
@@ -60,46 +57,6 @@ class Cancelled(Exception):
     """The job's campaign was cancelled since the claim; nothing was sent, and nothing new may be."""
 
 
-@dataclass(frozen=True)
-class Receipt:
-    """What a producer is told of one job.
-
-    Attributes:
-        status: `accepted`, `duplicate` or `key_conflict`.
-        state: Where the job of that key stands.
-        first: The document that was accepted first, for a duplicate or a conflict.
-    """
-
-    key: str
-    status: Literal["accepted", "duplicate", "key_conflict"]
-    state: str
-    first: str = ""
-
-
-class Row(NamedTuple):
-    """A job as the ledger takes it in.
-
-    Attributes:
-        document: As JSON, with its defaults left out.
-        cents: What it asks for, or "" where that is not known or does not count.
-        limits: Limits of the settings on money, as the moves take them.
-    """
-
-    key: str
-    fingerprint: str
-    shop: str
-    campaign: str
-    document: str
-    cents: str | int
-    limits: str | int
-
-    @classmethod
-    def of(cls, job: RefundJob, document: str, limits: Limits) -> Self:
-        """Make the row of a job: all that costs time and needs no ledger."""
-        cents, text = money_args(job, limits)
-        return cls(job.idempotency_key, fingerprint(job), job.shop, job.campaign or "", document, cents, text)
-
-
 class Ledger(Entries):
     """The ledger in one Redis.
 
@@ -125,29 +82,15 @@ class Ledger(Entries):
         """Number the next message of a lane; upkeep tells by it which messages were lost."""
         return int(await self.redis.incr(f"refunds:seq:{lane}"))
 
-    async def accept(
-        self,
-        jobs: Sequence[tuple[RefundJob, str]],
-        *,
-        lane: str,
-        message: int,
-        limits: Mapping[str, Limits] = MappingProxyType({}),
-    ) -> list[Receipt]:
+    async def accept(self, rows: Sequence[Row], *, lane: str, message: int) -> list[Receipt]:
         """Write the entries of new keys; say what is known of old ones.
 
         A job that goes over a limit on money is accepted as well, and held.
 
         Args:
-            jobs: Each job with its document as JSON.
             lane: `express` or `bulk`.
             message: Number of the message that will carry the accepted ones.
-            limits: What the settings say, by shop.
         """
-        rows = [Row.of(job, document, limits.get(job.shop, NO_LIMITS)) for job, document in jobs]
-        return await self.enter(rows, lane=lane, message=message)
-
-    async def enter(self, rows: Sequence[Row], *, lane: str, message: int) -> list[Receipt]:
-        """Accept jobs whose rows were made before; see `accept`."""
         answers = await self._move("accept", self._now(), lane, message, *chain.from_iterable(rows))
         receipts = [
             Receipt(row.key, status, state, first) for row, (status, state, first) in zip(rows, answers, strict=True)

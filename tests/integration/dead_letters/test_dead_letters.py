@@ -17,7 +17,9 @@ from worker.dead_letters.replay import replay
 from worker.dead_letters.store import DeadLetters
 from worker.domain.asked import money_asked
 from worker.domain.job import parse_job
+from worker.domain.limits import NO_LIMITS
 from worker.ledger.ledger import Ledger
+from worker.ledger.row import Row
 
 pytestmark = pytest.mark.integration
 ANN = Who(by="ann", why="")
@@ -42,7 +44,7 @@ async def a_dead_job(
     ledger: Ledger, key: str, *, reason: str = "qty_too_large", verdict: str = "refused", **changes: object
 ) -> None:
     document = {"idempotency_key": key, "order_id": 1, "amount": "2.50", **changes}
-    await ledger.accept([(parse_job(document), json.dumps(document))], lane="express", message=1)
+    await ledger.accept([Row.of(parse_job(document), json.dumps(document), NO_LIMITS)], lane="express", message=1)
     (claim,) = await ledger.claim([key], worker="w", lane="express", message=1)
     await ledger.bury(claim, reason=reason, verdict=verdict, message="No.", line={"outcome": "dead_lettered"})
 

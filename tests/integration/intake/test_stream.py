@@ -13,9 +13,9 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from config.settings import Settings
 from worker.cli.opening import Desk
 from worker.dead_letters.store import DeadLetters
-from worker.domain.job import RefundJob
 from worker.intake.stream import StreamIntake, open_stream
-from worker.ledger.ledger import Ledger, Receipt
+from worker.ledger.ledger import Ledger
+from worker.ledger.row import Receipt, Row
 
 pytestmark = pytest.mark.integration
 
@@ -37,11 +37,11 @@ class FailsOnce(Ledger):
 
     failures = 1
 
-    async def accept(self, jobs: Sequence[tuple[RefundJob, str]], **how: Any) -> list[Receipt]:  # noqa: ANN401 - as it is
+    async def accept(self, rows: Sequence[Row], *, lane: str, message: int) -> list[Receipt]:
         if self.failures:
             self.failures -= 1
             raise RedisConnectionError("away")
-        return await super().accept(jobs, **how)
+        return await super().accept(rows, lane=lane, message=message)
 
 
 @pytest.fixture
@@ -144,7 +144,8 @@ async def test_a_living_reader_keeps_its_entries(desk: Desk, stream: Redis, publ
 async def test_nothing_is_acknowledged_while_the_ledger_is_away(desk: Desk, stream: Redis, published: Published):
     """The ledger fails once, after the entry was read: the same reader takes its own pending entry again."""
     await desk.redis.xadd("refunds:intake", {"job": a_document("k")})
-    desk = replace(desk, ledger=FailsOnce(desk.redis))
+    ledger = FailsOnce(desk.redis)
+    desk = replace(desk, ledger=ledger)
     reader = StreamIntake(desk, stream, published, reader="a")
     stopping = asyncio.Event()
     running = asyncio.create_task(reader.run(stopping))
@@ -152,6 +153,7 @@ async def test_nothing_is_acknowledged_while_the_ledger_is_away(desk: Desk, stre
     stopping.set()
     await running
 
+    assert ledger.failures == 0
     assert published.messages == [("express", ["k"])]
     assert await desk.redis.xlen("refunds:intake") == 0
 

@@ -6,9 +6,8 @@ from time import time
 import pytest
 from redis.asyncio import Redis
 
-from tests.factories import a_job
+from tests.factories import a_job, rows_of
 from tests.suites.ledger import LedgerPromises
-from worker.intake.accept import stored
 from worker.ledger.connection import connect
 from worker.ledger.ledger import Ledger
 
@@ -36,7 +35,7 @@ async def test_times_are_those_of_the_server(empty_url: str):
     ledger = Ledger(redis)
     await ledger.initialise("first")
     job = a_job()
-    await ledger.accept([(job, stored(job))], lane="express", message=1)
+    await ledger.accept(rows_of(job), lane="express", message=1)
     (claim,) = await ledger.claim([job.idempotency_key], worker="w", lane="express", message=1)
 
     assert abs(claim.now_ms - time() * 1000) < 5000

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from tests.factories import Document, a_document, a_job, a_memo_document, an_order
+from tests.factories import Document, a_document, a_job, a_memo_document, an_order, rows_of
 from tests.fakes import (
     FORBIDDEN,
     MASKED,
@@ -27,7 +27,6 @@ from worker.domain.answer import Answer
 from worker.domain.errors import NotSent, RefundError, Throttled, Unauthorised
 from worker.domain.lifecycle import State
 from worker.domain.nonce import nonce_for
-from worker.intake.accept import stored
 from worker.ledger.entry import Entry
 from worker.ledger.ledger import Ledger
 from worker.resources import Resources
@@ -47,7 +46,7 @@ class World:
 
     async def accept(self, **changes: Any) -> None:
         job = a_job(**changes)
-        await self.ledger.accept([(job, stored(job))], lane="express", message=1)
+        await self.ledger.accept(rows_of(job), lane="express", message=1)
 
     async def attempt(self, *fates: Fate | Answer | RefundError, after_seconds: float = 0) -> Entry:
         """Deliver the job once; gives its entry afterwards."""
@@ -448,7 +447,7 @@ async def test_jobs_of_one_order_go_one_after_the_other_and_a_broken_one_touches
     documents = [a_document(idempotency_key=f"job-{number}") for number in range(3)]
     for document in documents:
         job = a_job(**document)
-        await world.ledger.accept([(job, stored(job))], lane="express", message=1)
+        await world.ledger.accept(rows_of(job), lane="express", message=1)
     await world.r.redis.hset("refunds:entry:job-1", "doc", '{"order_id": []}')
     await handle(["job-0", "job-1", "job-2"], "express", 1, world.r)
 

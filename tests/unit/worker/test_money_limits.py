@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from tests.factories import a_document, a_job, a_memo_document, an_order
+from tests.factories import a_document, a_job, a_memo_document, an_order, rows_of
 from tests.fakes import REFUSED, FakeShop, Fate, resources
 from tests.suites.ledger import Clock
 from worker.chunk import handle
@@ -18,7 +18,6 @@ from worker.domain.facts import Preflight
 from worker.domain.lifecycle import State
 from worker.domain.limits import NO_LIMITS, Hold, Limits
 from worker.guards.budget import set_campaign_limit
-from worker.intake.accept import stored
 from worker.ledger.entry import Entry
 from worker.ledger.holds import Holds, Said
 from worker.ledger.ledger import Ledger
@@ -44,8 +43,8 @@ class World:
 
     async def accept(self, **changes: Any) -> Entry:
         job = a_job(**changes)
-        limits = {"default": self.r.shops["default"].limits}
-        await self.ledger.accept([(job, stored(job))], lane="express", message=1, limits=limits)
+        limits = self.r.shops["default"].limits
+        await self.ledger.accept(rows_of(job, limits=limits), lane="express", message=1)
         return await self.entry()
 
     async def attempt(self, *fates: Fate | Answer, after_seconds: float = 0) -> Entry:

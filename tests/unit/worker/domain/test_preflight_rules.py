@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from fakeredis import FakeAsyncRedis
 
-from tests.factories import Document, a_job, a_line, a_memo, a_memo_document, an_invoice, an_order
+from tests.factories import Document, a_job, a_line, a_memo, a_memo_document, an_invoice, an_order, rows_of
 from worker.domain.answer import Answer, AnswerClass
 from worker.domain.answers import read_answer
 from worker.domain.facts import Facts, needs
@@ -314,8 +314,8 @@ async def test_rule_32_one_refund_of_an_order_at_a_time():
     async with FakeAsyncRedis(decode_responses=True) as redis:
         ledger = Ledger(redis)
         await ledger.initialise("first")
-        jobs = [(a_job(idempotency_key=key), json.dumps({"idempotency_key": key})) for key in ("a", "b")]
-        await ledger.accept(jobs, lane="express", message=1)
+        jobs = [a_job(idempotency_key=key) for key in ("a", "b")]
+        await ledger.accept(rows_of(*jobs), lane="express", message=1)
         first, second = await ledger.claim(["a", "b"], worker="w", lane="express", message=1)
         await ledger.lock(first, order_id=7)
         with pytest.raises(OrderBusy):

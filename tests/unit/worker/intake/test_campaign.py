@@ -11,7 +11,7 @@ from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
 from config.settings import Settings
-from tests.factories import a_job
+from tests.factories import a_job, rows_of
 from worker.campaigns.read import Source
 from worker.campaigns.rejected import Rejected
 from worker.campaigns.seen import Seen
@@ -123,7 +123,7 @@ async def test_the_same_key_twice_is_one_refund_and_the_second_line_is_rejected(
 
 async def test_keys_that_the_ledger_knows_are_not_accepted_again(desk: Desk):
     job = a_job(idempotency_key="k1", items=None, amount="2.00", order_id=1)
-    await Ledger(desk.redis).accept([(job, stored(job))], lane="express", message=1)
+    await Ledger(desk.redis).accept(rows_of(job), lane="express", message=1)
     survey, done = await desk.take("idempotency_key,order_id,amount\nk1,1,2.00\nk2,1,2.00\n")
     assert (survey.elsewhere, done) == (1, Enlisted(accepted=1))
     survey, _ = await desk.take("idempotency_key,order_id,amount\nk1,1,3.00\nk2,1,2.00\n")
