@@ -122,16 +122,11 @@ local by_pace = math.min(math.ceil(rate * tonumber(ARGV[4])), tonumber(ARGV[5]))
 local rooms = {}
 local function room_for(shop)
   if rooms[shop] == nil then
-    local told, room = 'refunds:room:' .. shop .. '/bulk', 0
-    if redis.call('ZCARD', 'refunds:parked:' .. shop .. '/bulk') == 0 and not must_wait(shop, 'bulk', '') then
-      local flat = redis.call('HGETALL', told)
-      for i = 1, #flat, 2 do
-        local jobs, at = string.match(flat[i + 1], '(%d+) (%d+)')
-        if now - tonumber(at) < 3000 then room = room + tonumber(jobs) end
-      end
-      rooms[shop] = { told = told, by_room = room - redis.call('ZCARD', 'refunds:queued:bulk') }
+    local name = shop .. '/bulk'
+    if redis.call('ZCARD', 'refunds:parked:' .. name) == 0 and not must_wait(shop, 'bulk', '') then
+      rooms[shop] = { name = name, by_room = room_told(name, now) - redis.call('ZCARD', 'refunds:queued:bulk') }
     else
-      rooms[shop] = { told = told, is_closed = true, by_room = 0 }
+      rooms[shop] = { name = name, is_closed = true, by_room = 0 }
     end
   end
   return rooms[shop]
@@ -153,7 +148,7 @@ local function take(line)
   end
   carry(message)
   local count = math.max(#message - 2, 0)
-  if room.by_room > 0 then redis.call('DEL', room.told) end
+  if room.by_room > 0 then redis.call('DEL', 'refunds:room:' .. room.name) end
   by_pace, room.by_room, line.c.may = by_pace - count, room.by_room - count, line.c.may - count
   if number(line.c.rate) > 0 then line.c.tokens = line.c.tokens - count end
   return true

@@ -174,6 +174,16 @@ local function must_wait(shop, lane, state)
   return waits[asked]
 end
 
+-- The jobs of "<shop>/<lane>" that living workers would take now; each says so anew every second at least.
+local function room_told(name, now)
+  local room, told = 0, redis.call('HGETALL', 'refunds:room:' .. name)
+  for i = 1, #told, 2 do
+    local jobs, at = string.match(told[i + 1], '(%d+) (%d+)')
+    if now - tonumber(at) < 3000 then room = room + tonumber(jobs) end
+  end
+  return room
+end
+
 -- Lay an entry that nobody holds aside, until its shop takes it.
 local function park(entry, key, shop, lane, now)
   if redis.call('HGET', entry, 'state') ~= 'in_doubt' then move(entry, 'waiting') end

@@ -7,20 +7,10 @@ local now = time_ms(ARGV[1])
 local lanes, order, queued = {}, {}, lists()
 local most, taken = tonumber(ARGV[2]), 0
 
--- The jobs that living workers would take now; each says so anew every second at least.
-local function room_for(name)
-  local room, told = 0, redis.call('HGETALL', 'refunds:room:' .. name)
-  for i = 1, #told, 2 do
-    local jobs, at = string.match(told[i + 1], '(%d+) (%d+)')
-    if now - tonumber(at) < 3000 then room = room + tonumber(jobs) end
-  end
-  return math.min(room, 5 * most)
-end
-
 local function unpark(name)
   local shop, lane = string.match(name, '(.+)/(.+)')
   if must_wait(shop, lane, '') then return end
-  local parked, room = 'refunds:parked:' .. name, room_for(name)
+  local parked, room = 'refunds:parked:' .. name, math.min(room_told(name, now), 5 * most)
   if room > 0 then
     redis.call('DEL', 'refunds:room:' .. name)
     for _, key in ipairs(redis.call('ZRANGE', parked, 0, room - 1)) do
