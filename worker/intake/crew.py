@@ -23,7 +23,9 @@ BATCH: Final = 500
 _MOST: Final = 3
 #: What has fewer items is done here: helpers take half a second to start.
 _WORTH_IT: Final = 4 * BATCH
-_START: Final = "from worker.intake.crew import help_out; help_out()"
+#: Helpers look for modules where this process does: on their own they would begin in the current directory, and take
+#: a folder `worker` that stands there for ours.
+_START: Final = "import sys; sys.path[:] = {path}; from worker.intake.crew import help_out; help_out()"
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
@@ -74,7 +76,7 @@ class Crew(Generic[Item, Answer]):
         self._pipes = [ours for ours, _ in pipes]
         numbers = [theirs.fileno() for _, theirs in pipes]
         self._process = subprocess.Popen(  # noqa: S603 - a fixed command
-            [sys.executable, "-c", _START, *map(str, numbers)],
+            [sys.executable, "-c", _START.format(path=sys.path), *map(str, numbers)],
             pass_fds=numbers,
             stdin=subprocess.DEVNULL,
             process_group=0,  # Ctrl-C is for the process that began them, which closes the pipes
