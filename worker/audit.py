@@ -6,21 +6,25 @@ gone through its jobs' orders only, so that its cost grows with the campaign and
 """
 
 import asyncio
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from worker.domain.errors import NotSent
 from worker.domain.facts import Document, by_order
 from worker.domain.job import parse_job
 from worker.domain.key import markers_in
 from worker.domain.lifecycle import State
 from worker.domain.money import cents
 from worker.domain.outcome import Via
+from worker.guards.gate import NotNow
 from worker.ledger.entry import Entry
 from worker.ledger.ledger import Ledger
 from worker.lookups import check_total
 from worker.magento.client import Magento
 from worker.magento.reconcile import marked
+from worker.resources import Shop
 
 _PAGE: Final = 100
 #: Reads of a shop at once: enough to be quick, and no load that it would notice.
@@ -67,7 +71,7 @@ class Audit:
 
 async def audit(
     ledger: Ledger,
-    shops: Mapping[str, Magento],
+    shops: Mapping[str, Shop],
     *,
     campaign: str | None = None,
     keys: AsyncIterable[Sequence[str]] | None = None,
@@ -91,13 +95,27 @@ async def audit(
             await check(found, ledger, page, shops)
         return found
     await _audit_all(found, ledger, shops)
-    for magento in shops.values():
-        await _look_for_others(found, ledger, magento, since)
+    for shop in shops.values():
+        await _look_for_others(found, ledger, shop, since)
     _check_accounts(found)
     return found
 
 
-async def _audit_all(found: Audit, ledger: Ledger, shops: Mapping[str, Magento]) -> None:
+@asynccontextmanager
+async def _reading(shop: Shop) -> AsyncIterator[Magento]:
+    """Wait for a slot of the shop, as whatever else asks it (promise P5); hold it for a page of reads.
+
+    Raises:
+        NotSent: The shop is not called now.
+    """
+    try:
+        async with shop.gate.slot("bulk", may_look=True):
+            yield shop.magento
+    except NotNow as no:
+        raise NotSent(f"the shop {shop.settings.name!r} is not called now", reason=no.reason) from None
+
+
+async def _audit_all(found: Audit, ledger: Ledger, shops: Mapping[str, Shop]) -> None:
     waiting: dict[str, list[Entry]] = {name: [] for name in shops}
     async for entry in ledger.entries():
         _count(found, entry, shops)
@@ -123,7 +141,7 @@ async def _keys_of(ledger: Ledger, campaign: str) -> AsyncIterable[Sequence[str]
         yield page
 
 
-def _count(found: Audit, entry: Entry, shops: Mapping[str, Magento]) -> None:
+def _count(found: Audit, entry: Entry, shops: Mapping[str, Shop]) -> None:
     found.open += entry.state in _OPEN
     found.dead += entry.state is State.DEAD
     found.cancelled += entry.state is State.CANCELLED
@@ -134,7 +152,7 @@ def _count(found: Audit, entry: Entry, shops: Mapping[str, Magento]) -> None:
 
 
 async def check(
-    found: Audit, ledger: Ledger, keys: Sequence[str], shops: Mapping[str, Magento]
+    found: Audit, ledger: Ledger, keys: Sequence[str], shops: Mapping[str, Shop]
 ) -> list[tuple[Entry, Document | None]]:
     """Hold jobs against their shops, with every credit memo of their orders; what differs goes to `found`.
 
@@ -156,8 +174,10 @@ async def check(
         async with turn:
             entries = list((await ledger.find_many(part)).values())
             memos: dict[str, Document] = {}
-            for name, magento in shops.items():
-                memos |= await _check_at(found, [entry for entry in entries if entry.shop == name], magento)
+            for name, shop in shops.items():
+                if own := [entry for entry in entries if entry.shop == name]:
+                    async with _reading(shop) as magento:
+                        memos |= await _check_at(found, own, magento)
         for entry in entries:
             _count(found, entry, shops)
         return [(entry, memos.get(entry.key)) for entry in entries]
@@ -228,13 +248,13 @@ def _difference(kind: str, entry: Entry, memo_id: int, detail: str) -> Differenc
 # --- all of the shop ------------------------------------------------------------------------------------------------
 
 
-async def _confirm(found: Audit, batch: Sequence[Entry], magento: Magento) -> None:
+async def _confirm(found: Audit, batch: Sequence[Entry], shop: Shop) -> None:
     """Read the memos of up to 100 settled entries in one call, and hold each against its entry."""
     if not batch:
         return
-    memos = {int(memo["entity_id"]): memo for memo in await magento.creditmemos_by_ids(
-        sorted({int(entry.result["memo_id"]) for entry in batch})
-    )}  # fmt: skip
+    ids = sorted({int(entry.result["memo_id"]) for entry in batch})
+    async with _reading(shop) as magento:
+        memos = {int(memo["entity_id"]): memo for memo in await magento.creditmemos_by_ids(ids)}
     for entry in batch:
         found.settled += 1
         memo_id = int(entry.result["memo_id"])
@@ -258,11 +278,11 @@ def _wrong_with(entry: Entry, memo: Document | None) -> list[tuple[str, str]]:
     return wrong
 
 
-async def _look_for_others(found: Audit, ledger: Ledger, magento: Magento, since: str | None) -> None:
+async def _look_for_others(found: Audit, ledger: Ledger, shop: Shop, since: str | None) -> None:
     """Go through the shop's credit memos, oldest first, and ask the ledger about each marker."""
     seen: dict[str, int] = {}
-    after = 0
-    while page := await magento.creditmemos_after(after, since=since):
+    name, after = shop.settings.name, 0
+    while page := await _memos_after(after, shop, since):
         after = int(page[-1]["entity_id"])
         for memo in page:
             found.memos += 1
@@ -271,10 +291,15 @@ async def _look_for_others(found: Audit, ledger: Ledger, magento: Magento, since
                 if key in seen:
                     detail = f"credit memo {seen[key]} bears the same marker"
                     found.differences.append(
-                        Difference(kind="double", key=key, shop=magento.name, memo_id=memo_id, detail=detail)
+                        Difference(kind="double", key=key, shop=name, memo_id=memo_id, detail=detail)
                     )
                 seen.setdefault(key, memo_id)
-        await _ask_ledger(found, ledger, magento.name, {key: seen[key] for memo in page for key in markers_in(memo)})
+        await _ask_ledger(found, ledger, name, {key: seen[key] for memo in page for key in markers_in(memo)})
+
+
+async def _memos_after(after: int, shop: Shop, since: str | None) -> Sequence[Document]:
+    async with _reading(shop) as magento:
+        return await magento.creditmemos_after(after, since=since)
 
 
 async def _ask_ledger(found: Audit, ledger: Ledger, shop: str, memos: Mapping[str, int]) -> None:

@@ -26,6 +26,7 @@ from worker.domain.limits import NO_LIMITS, Limits
 from worker.domain.plan import ShopRules
 from worker.guards.budget import limits_of
 from worker.guards.gate import Gate
+from worker.guards.hand import Hand
 from worker.ledger.connection import connect
 from worker.ledger.ledger import Ledger
 from worker.magento.admin_token import AdminToken
@@ -100,7 +101,7 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
                 name: open_shop(shop, session, most=settings.chunk_concurrency, limits=limits_of(settings, shop))
                 for name, shop in settings.shops.items()
             },
-            worker=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            worker=process_name(),
             crashes=Crashes.parse(settings.crash_point),
         )
     finally:
@@ -108,17 +109,33 @@ async def opened(settings: Settings) -> AsyncIterator[Resources]:
         await redis.aclose()
 
 
+def process_name() -> str:
+    """Make a name for this process that none had before and none will have again."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
 def open_shop(
-    settings: ShopSettings, session: aiohttp.ClientSession, *, most: int = 200, limits: Limits = NO_LIMITS
+    settings: ShopSettings,
+    session: aiohttp.ClientSession,
+    *,
+    most: int = 200,
+    limits: Limits = NO_LIMITS,
+    hands: Mapping[str, Hand] | None = None,
 ) -> Shop:
-    """Make one shop callable; `most` is what this process does at once, whatever the shop allows."""
+    """Make one shop callable.
+
+    Args:
+        most: What this process does at once, whatever the shop allows.
+        limits: What the settings allow in money.
+        hands: As those of its gate.
+    """
     magento = Magento(settings, auth=_auth(settings), session=session)
     requests = (lambda: magento.requests) if settings.rate_counts == "calls" else (lambda: 0)
     return Shop(
         settings=settings,
         magento=magento,
         rules=rules_of(settings),
-        gate=Gate(most=min(settings.max_concurrency, most), requests=requests),
+        gate=Gate(most=min(settings.max_concurrency, most), requests=requests, hands=hands),
         has_nonces=settings.auth == "oauth1",
         limits=limits,
     )

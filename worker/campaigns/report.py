@@ -18,7 +18,7 @@ from worker.campaigns.store import CAMPAIGN, Campaign, Campaigns
 from worker.domain.facts import Document
 from worker.ledger.entry import Entry
 from worker.ledger.ledger import Ledger
-from worker.magento.client import Magento
+from worker.resources import Shop
 from worker.trail import Record, Trail
 
 #: Acts on the campaign that the report names, at most; the newest.
@@ -50,7 +50,7 @@ async def campaign_keys(redis: Redis, name: str) -> AsyncIterator[list[str]] | N
 async def make_report(  # noqa: PLR0913 - of what, against what, where to, and who
     redis: Redis,
     campaign: Campaign,
-    shops: Mapping[str, Magento] | None,
+    shops: Mapping[str, Shop] | None,
     paths: Sequence[tuple[Format, Path]],
     *,
     by: str,
@@ -94,7 +94,7 @@ async def make_report(  # noqa: PLR0913 - of what, against what, where to, and w
 
 
 async def _read(
-    found: Audit, ledger: Ledger, keys: Sequence[str], shops: Mapping[str, Magento] | None
+    found: Audit, ledger: Ledger, keys: Sequence[str], shops: Mapping[str, Shop] | None
 ) -> Sequence[tuple[Entry, Document | None]]:
     if shops is not None:
         return await check(found, ledger, keys, shops)

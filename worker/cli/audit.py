@@ -12,10 +12,8 @@ from worker.campaigns.report import campaign_keys
 from worker.cancelling import run_until_done
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
-from worker.cli.opening import opened_desk, settings_for_a_command
+from worker.cli.opening import opened_desk, opened_shops, settings_for_a_command
 from worker.cli.output import answer, answer_json, answer_table, moment, remark
-from worker.magento.session import open_session
-from worker.resources import open_shop
 from worker.trail import Chain, Record, Trail
 
 _EPILOG = examples(
@@ -69,14 +67,9 @@ def audit_command(
 
 
 async def _audit(settings: Settings, campaign: str | None, since: str | None) -> Audit:
-    session = open_session()
-    try:
-        shops = {name: open_shop(shop, session).magento for name, shop in settings.shops.items()}
-        async with opened_desk(settings) as desk:
-            keys = await campaign_keys(desk.redis, campaign) if campaign else None
-            return await audit(desk.ledger, shops, campaign=campaign, keys=keys, since=since)
-    finally:
-        await session.close()
+    async with opened_desk(settings) as desk, opened_shops(settings, desk.redis) as shops:
+        keys = await campaign_keys(desk.redis, campaign) if campaign else None
+        return await audit(desk.ledger, shops, campaign=campaign, keys=keys, since=since)
 
 
 def _show(found: Audit) -> None:

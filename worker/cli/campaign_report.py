@@ -16,13 +16,11 @@ from worker.cancelling import run_until_done
 from worker.cli.campaign_steer import missing_campaign
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
-from worker.cli.opening import opened_desk, settings_for_a_command
+from worker.cli.opening import opened_desk, opened_shops, settings_for_a_command
 from worker.cli.output import answer, answer_json
 from worker.cli.people import login
 from worker.cli.progress import counting
 from worker.domain.errors import RefundError
-from worker.magento.session import open_session
-from worker.resources import open_shop
 
 #: Differences that are printed; the files name more.
 _MOST_LINES: Final = 20
@@ -77,22 +75,18 @@ def report(
 
 
 async def _make(settings: Settings, name: str, paths: list[tuple[Format, Path]], by: str, *, is_audited: bool) -> Made:
-    session = open_session()
     try:
-        shops = {shop: open_shop(one, session).magento for shop, one in settings.shops.items()} if is_audited else None
-        async with opened_desk(settings) as desk:
+        async with opened_desk(settings) as desk, opened_shops(settings, desk.redis) as shops:
             campaigns = Campaigns(desk.redis)
             campaign = await campaigns.find(name)
             if campaign is None:
                 raise await missing_campaign(campaigns, name)
             total = (await campaigns.counts(name)).total
             with counting("jobs", total=total) as tick:
-                return await make_report(desk.redis, campaign, shops, paths, by=by, tick=tick)
+                return await make_report(desk.redis, campaign, shops if is_audited else None, paths, by=by, tick=tick)
     except RefundError as error:
         words = f"cannot reach the shop, no report was written: {error} (--no-audit makes one without asking it)"
         raise Failure(words, code=Exit.UNREACHABLE) from None
-    finally:
-        await session.close()
 
 
 def paths_of(name: str, out: str | None, form: Form) -> list[tuple[Format, Path]]:

@@ -71,7 +71,7 @@ class Gate:
     Args:
         most: Slots of this process at most, whatever the shop allows.
         requests: Counts all requests that this process made to the shop, where look-ups count against its rate.
-        hands: Jobs in hand, by lane.
+        hands: Jobs in hand, by lane; empty for a process that takes none, so that nobody sends it any.
         clock: Monotonic seconds; must be that of the loop.
     """
 
@@ -84,7 +84,7 @@ class Gate:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._most, self._requests, self._clock = most, requests, clock
-        self.hands = hands or {lane: Hand(most + _IN_RESERVE) for lane in LANES}
+        self.hands = {lane: Hand(most + _IN_RESERVE) for lane in LANES} if hands is None else hands
         #: Set when an answer before the next regular one would help.
         self.wake = asyncio.Event()
         self.allotment = Allotment(slots=0, until=0.0)

@@ -46,7 +46,6 @@ class Magento:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Take the session of the process, which `worker.magento.session.open_session` made."""
-        self.name = shop.name
         #: Requests made so far, of every kind.
         self.requests = 0
         self._root = f"{shop.base_url.rstrip('/')}/rest{f'/{shop.store_code}' if shop.store_code else ''}"

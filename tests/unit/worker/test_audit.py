@@ -1,6 +1,7 @@
 """The audit of some jobs: every way in which ledger and shop can disagree about them is found and named."""
 # ruff: noqa: ANN401 - documents of any kind
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -9,12 +10,18 @@ import pytest
 from fakeredis import FakeAsyncRedis
 
 from tests.factories import a_memo
+from tests.fakes import shop_settings
 from tests.suites.ledger import Bench, Clock
 from worker.audit import Audit, audit, check
 from worker.domain.confirmation import facts_of
+from worker.domain.errors import NotSent
+from worker.domain.plan import ShopRules
+from worker.guards.allotment import Allotment
+from worker.guards.gate import Gate
 from worker.ledger.confirmations import Confirmations, Confirmed
 from worker.ledger.ledger import Ledger
 from worker.magento.client import Magento
+from worker.resources import Shop
 
 Document = dict[str, Any]
 
@@ -42,6 +49,13 @@ class Desk(Bench):
     """A ledger, and the books of its shop."""
 
     books: Books
+    gate: Gate
+
+    @property
+    def shops(self) -> dict[str, Shop]:
+        magento = cast("Magento", self.books)
+        shop = Shop(settings=shop_settings(), magento=magento, rules=ShopRules(), gate=self.gate, has_nonces=True)
+        return {"default": shop}
 
     async def settled(self, key: str = "k", memo_id: int = 91, **changes: Any) -> None:
         await self.accept(key, campaign="spring", **changes)
@@ -49,7 +63,7 @@ class Desk(Bench):
 
     async def kinds(self, *keys: str) -> list[str]:
         found = Audit()
-        await check(found, self.ledger, keys or ("k",), {"default": cast("Magento", self.books)})
+        await check(found, self.ledger, keys or ("k",), self.shops)
         return sorted(one.kind for one in found.differences)
 
 
@@ -63,7 +77,7 @@ async def desk() -> AsyncIterator[Desk]:
     clock = Clock()
     ledger = Ledger(redis, now_ms=lambda: clock.ms)
     await ledger.initialise("first", run_id="run-1")
-    yield Desk(redis, clock, ledger, Books())
+    yield Desk(redis, clock, ledger, Books(), Gate.fixed(4))
     await redis.aclose()
 
 
@@ -71,7 +85,7 @@ async def test_a_settled_job_with_its_memo_is_no_difference_and_its_memo_is_give
     await desk.settled()
     desk.books.memos = [a_marked_memo()]
     found = Audit()
-    ((entry, memo),) = await check(found, desk.ledger, ["k"], {"default": cast("Magento", desk.books)})
+    ((entry, memo),) = await check(found, desk.ledger, ["k"], desk.shops)
     assert (found.differences, found.settled, found.memos) == ([], 1, 1)
     assert (entry.key, memo) == ("k", desk.books.memos[0])
 
@@ -147,7 +161,7 @@ async def test_a_campaign_costs_one_read_for_a_hundred_jobs(desk: Desk):
         yield keys[:200]
         yield keys[200:]
 
-    found = await audit(desk.ledger, {"default": cast("Magento", desk.books)}, campaign="spring", keys=pages())
+    found = await audit(desk.ledger, desk.shops, campaign="spring", keys=pages())
 
     assert (found.settled, found.differences) == (250, [])
     assert desk.books.reads == 3
@@ -157,5 +171,33 @@ async def test_without_a_list_of_its_keys_a_campaigns_jobs_are_sought(desk: Desk
     await desk.settled("a", memo_id=91)
     await desk.accept("b", campaign="autumn")
     desk.books.memos = [a_marked_memo("a")]
-    found = await audit(desk.ledger, {"default": cast("Magento", desk.books)}, campaign="spring")
+    found = await audit(desk.ledger, desk.shops, campaign="spring")
     assert (found.settled, found.open, found.differences) == (1, 0, [])
+
+
+async def test_the_shop_is_read_only_with_a_slot(desk: Desk):
+    """Promise P5: whatever asks the shop, an audit too, takes its part of what the shop allows."""
+    await desk.settled()
+    desk.books.memos = [a_marked_memo()]
+    desk.gate = Gate.fixed(1)
+    async with desk.gate.slot("bulk"):
+        checking = asyncio.create_task(desk.kinds())
+        while not desk.gate.waiting:  # noqa: ASYNC110 - nothing tells
+            await asyncio.sleep(0)
+        assert desk.books.reads == 0
+
+    assert await checking == []
+    assert desk.books.reads == 1
+
+
+async def test_a_shop_that_is_not_called_now_is_said_and_not_read(desk: Desk):
+    await desk.settled()
+    checking = asyncio.create_task(desk.kinds())
+    desk.gate = Gate(most=1)
+    while not desk.gate.waiting:  # noqa: ASYNC110 - nothing tells
+        await asyncio.sleep(0)
+    desk.gate.answer(Allotment(slots=0, is_open=True))
+
+    with pytest.raises(NotSent, match="breaker_open"):
+        await checking
+    assert desk.books.reads == 0
