@@ -35,5 +35,3 @@ WORKER_QUEUES: Final = (Queue.EXPRESS, Queue.SUBMIT, Queue.UNNAMED, Queue.BULK)
 INTAKE_STREAM: Final = "refunds:intake"
 #: The consumer group of `refunds intake` on that stream.
 INTAKE_GROUP: Final = "refunds"
-#: Redis stream of the jobs that will not succeed by themselves.
-DEAD_STREAM: Final = "refunds:dead"

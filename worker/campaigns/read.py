@@ -62,11 +62,6 @@ class Source:
         self._read_header()
 
     @property
-    def bytes_read(self) -> int:
-        """How far it was read, for the progress."""
-        return self._stream.tell()
-
-    @property
     def size(self) -> int:
         """Its length in bytes when it was opened."""
         return self._began.st_size

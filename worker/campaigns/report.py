@@ -9,7 +9,7 @@ from typing import Final
 from redis.asyncio import Redis
 
 from worker.audit import Audit, check
-from worker.campaigns.report_columns import moment
+from worker.campaigns.report_columns import human
 from worker.campaigns.report_figures import Figures
 from worker.campaigns.report_files import Format, Reports
 from worker.campaigns.report_page import About, AuditResult, Finding
@@ -118,9 +118,9 @@ def _facts(campaign: Campaign, figures: Figures) -> list[tuple[str, str]]:
         ("State", campaign.state.value),
         ("File", campaign.file),
         ("Started by", campaign.by),
-        ("Started", _human(started)),
-        ("First job accepted", _human(figures.first_ms)),
-        ("Last job ended", _human(figures.last_ms)),
+        ("Started", human(started)),
+        ("First job accepted", human(figures.first_ms)),
+        ("Last job ended", human(figures.last_ms)),
         ("Lines refused at import", f"{campaign.rejected:,}" if campaign.rejected else ""),
         ("Limit", f"{campaign.limit_total:,.2f}" if campaign.limit_total is not None else ""),
     ]
@@ -133,7 +133,7 @@ async def _acts(redis: Redis, name: str) -> list[Record]:
 
 
 def _act(record: Record) -> dict[str, str]:
-    return {"at": _human(record.at_ms), "act": record.act.replace(".", " "), "by": record.by, "why": record.why}
+    return {"at": human(record.at_ms), "act": record.act.replace(".", " "), "by": record.by, "why": record.why}
 
 
 def _evidence(made: Made) -> dict[str, object]:
@@ -159,7 +159,3 @@ def _sha256(path: Path) -> str:
 async def _now_ms(redis: Redis) -> int:
     seconds, micros = await redis.time()
     return int(seconds) * 1000 + int(micros) // 1000
-
-
-def _human(at_ms: int) -> str:
-    return moment(at_ms).replace("T", " ").removesuffix("Z") if at_ms else ""

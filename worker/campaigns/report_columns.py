@@ -90,7 +90,7 @@ def _cell(column: Column, value: Value) -> str:
     if value is None or value == "":
         return ""
     if column.kind == "time":
-        return moment(int(value)).replace("T", " ").removesuffix("Z") if value else ""
+        return human(int(value))
     if isinstance(value, Decimal):
         return f"{value:.2f}"
     return str(value) if isinstance(value, int) else safe_cell(value)
@@ -107,6 +107,11 @@ def _plain(column: Column, value: Value) -> str | int | None:
 def moment(at_ms: int) -> str:
     """Write a time, given in ms since 1970, as ISO 8601 in UTC, to the second."""
     return dt.datetime.fromtimestamp(at_ms / 1000, tz=dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def human(at_ms: int) -> str:
+    """Write the same for people; empty for 0."""
+    return moment(at_ms).replace("T", " ").removesuffix("Z") if at_ms else ""
 
 
 @dataclass

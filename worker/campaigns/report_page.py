@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, StrictUndefined
 
-from worker.campaigns.report_columns import TONES, moment
+from worker.campaigns.report_columns import TONES, human
 from worker.campaigns.report_figures import Figures
 from worker.campaigns.report_plots import WIDTH, plots_of
 from worker.campaigns.report_row import Ending
@@ -125,7 +125,7 @@ def in_script(value: object) -> str:
 
 def verdict(audit: AuditResult, figures: Figures) -> dict[str, Any]:
     """Say what the audit found: a title, sentences, and the differences."""
-    by = f"Audited by {audit.by or 'nobody named'} at {_human(audit.at_ms)} UTC."
+    by = f"Audited by {audit.by or 'nobody named'} at {human(audit.at_ms)} UTC."
     if not audit.was_made:
         return {"tone": "open", "title": "Not audited", "sentences": [_NOT_AUDITED], "differences": [], "more": 0}
     shown = audit.differences[:_MOST_DIFFERENCES]
@@ -150,7 +150,7 @@ def verdict(audit: AuditResult, figures: Figures) -> dict[str, Any]:
 
 
 def _footer(about: About) -> str:
-    made = f"Made {_human(about.made_ms)} UTC by {about.made_by or 'nobody named'} from the refund ledger."
+    made = f"Made {human(about.made_ms)} UTC by {about.made_by or 'nobody named'} from the refund ledger."
     return f"{made} SHA-256 of the campaign's file: {about.sha256}" if about.sha256 else made
 
 
@@ -191,10 +191,6 @@ def _environment() -> Environment:
 
 def _money(value: Decimal) -> str:
     return f"{value:,.2f}"
-
-
-def _human(at_ms: int) -> str:
-    return moment(at_ms).replace("T", " ").removesuffix("Z") if at_ms else ""
 
 
 def _resource(name: str) -> str:

@@ -1,6 +1,5 @@
 """`refunds shops`, `refunds pause` and `refunds resume`: how the shops stand, and stopping what is sent to them."""
 
-import getpass
 from dataclasses import asdict
 from enum import StrEnum
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import opened_desk, settings_for_a_command
 from worker.cli.output import answer, answer_json, answer_table, moment, remark
+from worker.cli.people import login
 from worker.guards.budget import Spent, limits_by_shop, spent_today
 from worker.guards.pauses import Scope, pause, pauses, resume
 from worker.guards.view import ShopView, view
@@ -95,7 +95,7 @@ def pause_command(
     as_json: AsJson = False,
 ) -> None:
     """Stop sending. When this returns nothing new is sent; calls that are under way end, and are written down."""
-    is_new, calls = run_until_done(_pause(settings_for_a_command(), Scope(shop=shop, lane=lane), by or _login()))
+    is_new, calls = run_until_done(_pause(settings_for_a_command(), Scope(shop=shop, lane=lane), by or login()))
     scope = Scope(shop=shop, lane=lane).field
     if as_json:
         answer_json({"paused": scope, "new": is_new, "calls_under_way": calls})
@@ -134,10 +134,3 @@ def _check(settings: Settings, scope: Scope) -> None:
     if scope.shop is not None and scope.shop not in settings.shops:
         known = ", ".join(sorted(settings.shops)) or "none"
         raise Failure(f"no shop is named {scope.shop!r}; there are: {known}", code=Exit.INVALID)
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "somebody"

@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from worker.campaigns.rejected import safe_cell
 from worker.dead_letters.letter import Letter
 
 
@@ -44,8 +45,6 @@ COLUMNS: Final[Mapping[str, Callable[[Letter], object]]] = MappingProxyType({
     "closed_why": lambda one: one.closed.get("why", ""),
     "document": _document,
 })  # fmt: skip
-#: How a cell begins that a spreadsheet would take for a formula.
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def head(form: Format) -> str:
@@ -57,11 +56,7 @@ def row(letter: Letter, form: Format) -> str:
     """Write one letter: everything as JSON, or its columns, harmless for a spreadsheet."""
     if form is Format.JSONL:
         return json.dumps(letter.summary(), ensure_ascii=False) + "\n"
-    return _line([_harmless(str(read(letter))) for read in COLUMNS.values()])
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return _line([safe_cell(str(read(letter))) for read in COLUMNS.values()])
 
 
 def _line(cells: list[str]) -> str:

@@ -11,6 +11,7 @@ from worker.dead_letters.index import Index, letter_id
 from worker.dead_letters.letter import NEVER_A_JOB, Letter
 from worker.dead_letters.reading import Reading, blocks_from, scan_for
 
+#: Letters that wait for people, or for a replay.
 DEAD_STREAM: Final = "refunds:dead"
 #: Letters that people closed: their jobs need nothing more.
 DEAD_CLOSED: Final = "refunds:dead:closed"

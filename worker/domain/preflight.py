@@ -15,13 +15,11 @@ from worker.domain.job import RefundJob
 from worker.domain.lines import PreflightRefusal
 from worker.domain.money import cents
 from worker.domain.quote import Quote, given_quote, not_covered, quote
+from worker.domain.refund_rules import CLOSED_STATES, INVOICE_PAID
 from worker.domain.request import MagentoRequest
 from worker.domain.service import Service
 from worker.domain.would_refuse import WouldRefuse
 
-#: States in which Magento creates no credit memo (rule 10).
-_NOT_REFUNDABLE: Final = frozenset({"payment_review", "holded", "canceled", "closed"})
-_INVOICE_PAID: Final = 2
 _SHIPPING: Final = 16
 #: By which the tax of a memo may differ from what is left for no other reason than rounding: one cent (contract 9).
 _TAX_DRIFT: Final = Decimal("0.01")
@@ -49,7 +47,7 @@ def invoice_of(job: RefundJob, facts: Facts) -> Document | None:
         return invoice
     if not job.online:
         return None
-    paid = [one for one in facts.invoices if one.get("state") == _INVOICE_PAID]
+    paid = [one for one in facts.invoices if one.get("state") == INVOICE_PAID]
     if len(paid) != 1:
         ids = ", ".join(str(one["entity_id"]) for one in paid) or "none"
         message = f"an online refund needs one invoice, the order has {len(paid)} paid ones ({ids}); name invoice_id"
@@ -63,7 +61,7 @@ def check_refundable(
     """Refuse what Magento refuses, or books without moving money (rules 10, 11, 19, 20 and 21)."""
     order = facts.order
     if job.creditmemo is None:
-        if order.get("state") in _NOT_REFUNDABLE:
+        if order.get("state") in CLOSED_STATES:
             raise PreflightRefusal("order_status", f"the order has status {order.get('status')}", rule=10)
         paid, refunded = cents(order.get("base_total_paid")), cents(order.get("base_total_refunded"))
         if paid - refunded <= 0:
@@ -73,7 +71,7 @@ def check_refundable(
         raise PreflightRefusal("method_is_offline", message, rule=20)
     if invoice is None or rule.service is Service.ORDER_REFUND:
         return
-    if invoice.get("state") != _INVOICE_PAID:
+    if invoice.get("state") != INVOICE_PAID:
         raise PreflightRefusal("invoice_not_refundable", f"invoice {invoice['entity_id']} is not paid", rule=19)
     if job.online and not invoice.get("transaction_id"):
         message = f"invoice {invoice['entity_id']} has no capture at the gateway; refund it offline"

@@ -7,18 +7,19 @@ Magento 2.4.6 is delivered.
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from worker.domain.decision import OFFLINE_METHODS
 from worker.domain.memo_lines import Asked, MemoLine, RefundRefused
 from worker.domain.money_math import number, php_round, php_text
 from worker.domain.order_lines import Document, OrderLine, order_lines
 from worker.domain.totals import TOLERANCE, MemoTotals
 
-#: Payment methods of Magento that cannot refund: the money moves outside.
-OFFLINE_METHODS: Final = frozenset({"banktransfer", "cashondelivery", "checkmo", "purchaseorder"})
 #: The method of an order that costs nothing: its invoices may be refunded although it cannot.
 FREE: Final = "free"
 ID_NEEDED: Final = "An ID is needed. Set the ID and try again."
-_CLOSED_STATES: Final = frozenset({"payment_review", "holded", "canceled", "closed"})
-_INVOICE_PAID: Final = 2
+#: States of an order in which Magento creates no credit memo (rule 10).
+CLOSED_STATES: Final = frozenset({"payment_review", "holded", "canceled", "closed"})
+#: The state of an invoice that can be refunded.
+INVOICE_PAID: Final = 2
 
 
 def by_order(
@@ -71,7 +72,7 @@ def can_refund_online(order: Document) -> bool:
 
 def may_refund_invoice(order: Document, invoice: Document) -> bool:
     """Whether an invoice may be refunded: paid, and by a method that can refund in parts and has money left."""
-    if invoice.get("state") != _INVOICE_PAID:
+    if invoice.get("state") != INVOICE_PAID:
         return False
     if payment_method(order) == FREE:
         return True
@@ -86,7 +87,7 @@ def _of_memo(order: Document, memo: MemoTotals) -> list[str]:
 
 def _of_order(order: Document) -> Iterable[str]:
     paid, refunded = number(order, "total_paid"), number(order, "total_refunded")
-    if order.get("state") in _CLOSED_STATES:
+    if order.get("state") in CLOSED_STATES:
         yield f"A creditmemo can not be created when an order has a status of {order.get('status')}"
     elif paid and abs(php_round(paid) - refunded) < TOLERANCE:
         yield "The order does not allow a creditmemo to be created."

@@ -5,9 +5,8 @@ from typing import Final
 
 from worker.domain.facts import Document
 from worker.domain.memo_lines import RefundRefused
-from worker.domain.refund_rules import FREE, can_refund_online, payment_method
+from worker.domain.refund_rules import FREE, INVOICE_PAID, can_refund_online, payment_method
 
-_INVOICE_PAID: Final = 2
 _HEADING: Final = "Creditmemo Document Validation Error(s):\n"
 #: How a message begins, the rule it follows from, and our code for it (as `answer_refusals` has it).
 _MESSAGES: Final = (
@@ -87,6 +86,6 @@ def _rule_of(message: str) -> int:
 
 def _of_invoice(order: Document, invoice: Document) -> int:
     """Why an invoice cannot be refunded: Magento gives one text for three causes."""
-    if invoice.get("state") != _INVOICE_PAID:
+    if invoice.get("state") != INVOICE_PAID:
         return 19
     return 23 if payment_method(order) == FREE or can_refund_online(order) else 20

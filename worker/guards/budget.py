@@ -1,6 +1,6 @@
 """Limits on money in this installation: what the settings say, what was set for a campaign, what is spent."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, cast
@@ -61,22 +61,12 @@ class Spent:
 
 async def spent_today(redis: Redis, shops: Mapping[str, Limits]) -> dict[str, Spent]:
     """What counts as spent today (UTC, by the server's clock), by shop."""
+    if not shops:
+        return {}
     seconds, _ = await redis.time()
     fields = [f"day:{shop}:{int(seconds) // _DAY_SECONDS}" for shop in shops]
-    found = await _read(redis, _SPENT, fields)
+    found = cast("list[str | None]", await cast("Any", redis.hmget(_SPENT, fields)))
     return {
         shop: Spent(spent=of_cents(cents) or Decimal("0.00"), limit=limits.day)
         for (shop, limits), cents in zip(shops.items(), found, strict=True)
     }
-
-
-async def spent_of_campaign(redis: Redis, name: str) -> Spent:
-    """What counts as spent of a campaign, and the limit that was set for it."""
-    (spent,), (limit,) = await _read(redis, _SPENT, [f"campaign:{name}"]), await _read(
-        redis, _LIMITS, [f"campaign:{name}"]
-    )  # fmt: skip
-    return Spent(spent=of_cents(spent) or Decimal("0.00"), limit=of_cents(limit))
-
-
-async def _read(redis: Redis, name: str, fields: Sequence[str]) -> list[str | None]:
-    return cast("list[str | None]", await cast("Any", redis.hmget(name, list(fields)))) if fields else []

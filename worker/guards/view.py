@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, cast
 
 from redis.asyncio import Redis
 
-LANES: Final = ("express", "bulk")
+from worker.guards.gate import LANES
 
 
 @dataclass(frozen=True, kw_only=True)

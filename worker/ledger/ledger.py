@@ -21,7 +21,6 @@ from worker.ledger.row import Receipt, Row
 from worker.ledger.scripts import Moves, to_json
 
 LEDGER_KEY: Final = "refunds:ledger"
-DEAD_STREAM: Final = "refunds:dead"
 #: A job whose holder died this often is quarantined as `poison`.
 POISON_DEATHS: Final = 3
 #: After so many faults of our own on one job (each with a growing delay) a human must look: `internal_error`.

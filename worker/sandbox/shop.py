@@ -53,7 +53,6 @@ class Shop:
         """Start the random numbers."""
         self.random = random.Random(self.seed)  # noqa: S311 - faults, not secrets
         self._locks: dict[int, asyncio.Lock] = {}
-        self._order_status_id = 0
 
     def set_faults(self, faults: Faults) -> None:
         """Let other things go wrong from now on."""

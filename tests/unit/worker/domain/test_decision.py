@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config import shops
 from tests.factories import Document, a_job
 from worker.domain.decision import OFFLINE_METHODS, RULES, decide
 from worker.domain.job import RefundJob
@@ -61,3 +62,8 @@ def test_a_shop_may_name_its_own_offline_methods():
     rule = decide(a_job(invoice_id=3), payment_method="pay_later", offline_methods=frozenset({"pay_later"}))
 
     assert rule.service is Service.ORDER_REFUND
+
+
+def test_settings_and_decision_name_the_same_methods_that_cannot_refund():
+    """Neither may import the other: `config` knows nothing of refunds, the domain reads no settings."""
+    assert shops.OFFLINE_METHODS == OFFLINE_METHODS
