@@ -27,7 +27,6 @@ class Crashes:
 
     odds: dict[CrashPoint, float] = field(default_factory=dict)
     kill: Callable[[CrashPoint], None] = _die
-    report: str | None = None
 
     @classmethod
     def parse(cls, spec: str | None) -> "Crashes":

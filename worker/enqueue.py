@@ -2,13 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import Final
 
 from celery import Celery
 
-from config.queues import Queue, TaskName
-
-LANES: Final = {"express": Queue.EXPRESS, "bulk": Queue.BULK}
+from config.queues import LANES, TaskName
 
 
 class Enqueue:

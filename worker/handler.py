@@ -41,6 +41,8 @@ _UNAUTHORISED_SECONDS: Final = 2.0
 _PAUSED_SECONDS: Final = 0.2
 #: A doubt whose order or invoice is gone from the shop goes to a human after this long, counted from the send.
 _ESCALATE_SECONDS: Final = 900.0
+#: A job whose shop, order or invoice is not there now is looked at again so soon, where that may still change.
+_MISSING_SECONDS: Final = 30.0
 #: Statuses with which Magento itself answers a refund: it has seen the nonce then. Others come from proxies.
 _MAGENTO_SAW_IT: Final = frozenset({200, 400, 404, 500})
 
@@ -64,7 +66,7 @@ async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None] 
     shop = r.shops.get(job.shop)
     if shop is None:
         message = f"shop {job.shop!r} is not configured on this worker"
-        return _again(claim.entry, "shop_not_configured", message, 30.0), None
+        return _again(claim.entry, "shop_not_configured", message, _MISSING_SECONDS), None
     a = Attempt(claim, job, shop, r, time.monotonic())
     may_look = claim.entry.state is State.IN_DOUBT
     async with shop.gate.slot(claim.entry.lane, may_look=may_look) as a.slot:
@@ -288,7 +290,7 @@ def _of_refusal(a: Attempt, refusal: PreflightRefusal) -> Outcome:
 
 def _not_found(a: Attempt, error: Refused) -> Outcome:
     if a.entry.state is State.IN_DOUBT and a.server_ms() - a.entry.sent_ms < _ESCALATE_SECONDS * 1000:
-        return _again(a.entry, error.reason, error.message, 30.0)
+        return _again(a.entry, error.reason, error.message, _MISSING_SECONDS)
     return DeadLettered(reason=error.reason, verdict=_verdict_of(a.claim), message=error.message)
 
 

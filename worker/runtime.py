@@ -6,7 +6,6 @@ inherit a loop. The loop also keeps the lease alive and runs upkeep.
 
 import asyncio
 import math
-import os
 import threading
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -43,7 +42,6 @@ class Runtime:
 
     def __init__(self, settings: Settings, publish: Publish, *, with_upkeep: bool = True) -> None:
         self._settings, self._publish, self._with_upkeep = settings, publish, with_upkeep
-        self.pid = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._stack = AsyncExitStack()
         self._tasks: list[asyncio.Task[None]] = []

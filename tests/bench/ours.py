@@ -7,12 +7,12 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from config.logging import configure_logging
-from config.queues import INTAKE_STREAM
+from config.queues import CHUNK, INTAKE_STREAM
 from config.settings import Settings
 from tests.bench.jobs import texts
 from worker.cli.opening import Desk, opened_desk, producer
 from worker.enqueue import Enqueue
-from worker.intake.accept import CHUNK, accept
+from worker.intake.accept import accept
 from worker.ledger.connection import run_id_of
 
 

@@ -4,16 +4,15 @@ What is not fed yet stands in its campaign's backlog, where a pause, a cancel or
 Which and how many is one Lua move; upkeep's leader makes it, and publishes what it gives.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from redis.asyncio import Redis
 
+from config.queues import CHUNK
 from worker.ledger.scripts import Moves
 
-#: Keys in a message: measured, 100 make Celery's cost per job vanish.
-CHUNK: Final = 100
 #: Messages that one step publishes at most: a thousand jobs, some 10 ms of Redis.
 _MESSAGES: Final = 10
 #: Work that may be ahead of the workers, in seconds: several rounds of upkeep on a busy machine, and little enough that
@@ -23,8 +22,6 @@ _AHEAD_SECONDS: Final = 3
 _AHEAD_JOBS: Final = 10_000
 #: Jobs of cancelled campaigns that are ended in one step at most: some 10 ms of Redis.
 _ENDED: Final = 2000
-
-Publish = Callable[[str, int, Sequence[str]], Awaitable[None]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from typing import Annotated, BinaryIO, Final
 import typer
 from redis.exceptions import RedisError
 
+from config.queues import CHUNK
 from config.settings import Settings
 from worker.cli.documents import documents, opened_input
 from worker.cli.examples import examples
@@ -26,7 +27,7 @@ from worker.cli.receipts import Receipts
 from worker.cli.waiting import wait_for
 from worker.domain.lifecycle import AT_REST, State
 from worker.enqueue import Enqueue
-from worker.intake.accept import CHUNK, enter
+from worker.intake.accept import enter
 from worker.intake.crew import in_order
 from worker.intake.numbered import Judged, Numbered, judge_numbered
 

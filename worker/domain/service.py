@@ -25,7 +25,6 @@ class ServiceFacts:
         route: Method and path as Magento documents them, with `:orderId` style parameters.
         path_template: The path for `str.format`, with `{entity_id}` where the route has a parameter.
         acl_resource: The permission that an integration needs to call it.
-        answers_with_memo: True when the answer is the whole credit memo, False when it is only its id.
     """
 
     service: Service
@@ -33,7 +32,6 @@ class ServiceFacts:
     route: str
     path_template: str
     acl_resource: str
-    answers_with_memo: bool
 
     def path(self, entity_id: int | None = None) -> str:
         """Give the path below `/rest/{store}`, e.g. `/V1/order/5/refund`.
@@ -57,7 +55,6 @@ _ROWS: Final = (
         route="POST /V1/order/:orderId/refund",
         path_template="/V1/order/{entity_id}/refund",
         acl_resource="Magento_Sales::creditmemo",
-        answers_with_memo=False,
     ),
     ServiceFacts(
         service=Service.INVOICE_REFUND,
@@ -65,7 +62,6 @@ _ROWS: Final = (
         route="POST /V1/invoice/:invoiceId/refund",
         path_template="/V1/invoice/{entity_id}/refund",
         acl_resource="Magento_Sales::sales_invoice",
-        answers_with_memo=False,
     ),
     ServiceFacts(
         service=Service.CREDITMEMO_REFUND,
@@ -73,7 +69,6 @@ _ROWS: Final = (
         route="POST /V1/creditmemo/refund",
         path_template="/V1/creditmemo/refund",
         acl_resource="Magento_Sales::sales_creditmemo",
-        answers_with_memo=True,
     ),
     ServiceFacts(
         service=Service.CREDITMEMO_SAVE,
@@ -81,7 +76,6 @@ _ROWS: Final = (
         route="POST /V1/creditmemo",
         path_template="/V1/creditmemo",
         acl_resource="Magento_Sales::sales_creditmemo",
-        answers_with_memo=True,
     ),
 )
 

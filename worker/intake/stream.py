@@ -20,9 +20,9 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError, ResponseError
 
-from config.queues import INTAKE_GROUP, INTAKE_STREAM
+from config.queues import CHUNK, INTAKE_GROUP, INTAKE_STREAM
 from config.settings import Settings
-from worker.intake.accept import CHUNK, Intake, Publish, take_in
+from worker.intake.accept import Intake, Publish, take_in
 
 log = structlog.get_logger("intake")
 

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from config.queues import Queue
+from config.queues import LANES
 from config.settings import Settings
 from worker import metrics
 from worker.campaigns.feed import Feed
@@ -30,7 +30,6 @@ _LEADER_MS: Final = 3000
 #: How often backlogs are looked at while a campaign runs, in seconds: what is ahead of the workers is some seconds of
 #: work, and of a quick shop with a short window less.
 _FEED_SECONDS: Final = 0.05
-_QUEUES: Final = {"express": Queue.EXPRESS, "bulk": Queue.BULK}
 _KEEP_LEADING: Final = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) return 1 end
 return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
@@ -53,7 +52,7 @@ class Upkeep:
         self, r: Resources, publish: Publish, broker: Redis, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._r, self._publish, self._broker, self._clock = r, publish, broker, clock
-        self._lost = {lane: LostMessages(r.settings.lost_message_seconds) for lane in _QUEUES}
+        self._lost = {lane: LostMessages(r.settings.lost_message_seconds) for lane in LANES}
         self._is_leading = self._has_campaigns = False
         self._feed = Feed(r.redis)
         self._probes = Probes(r)
@@ -76,11 +75,9 @@ class Upkeep:
                 if not is_away:
                     log.warning("upkeep.ledger_away", error=type(error).__name__)
                 is_away, did = True, 0
-            pause = (
-                min(_FEED_SECONDS, settings.upkeep_interval_seconds)
-                if self._has_campaigns
-                else (settings.upkeep_interval_seconds)
-            )
+            pause = settings.upkeep_interval_seconds
+            if self._has_campaigns:
+                pause = min(_FEED_SECONDS, pause)
             await asyncio.sleep(0 if did else pause)
 
     async def tick(self) -> int:
@@ -89,7 +86,7 @@ class Upkeep:
         if leads != self._is_leading:
             self._is_leading = leads
             log.info("upkeep.lead_taken" if leads else "upkeep.lead_lost")
-            self._lost = {lane: LostMessages(self._r.settings.lost_message_seconds) for lane in _QUEUES}
+            self._lost = {lane: LostMessages(self._r.settings.lost_message_seconds) for lane in LANES}
         if not leads:
             self._has_campaigns = False
             return 0
@@ -124,7 +121,7 @@ class Upkeep:
     async def _find_lost(self) -> None:
         for lane, watch in self._lost.items():
             seq, mark = await self._r.redis.mget(f"refunds:seq:{lane}", f"refunds:mark:{lane}")
-            length = await self._broker.llen(_QUEUES[lane].value)
+            length = await self._broker.llen(LANES[lane].value)
             up_to = watch.lost_up_to(published=int(seq or 0), claimed=int(mark or 0), is_empty=not length,
                                      now=self._clock())  # fmt: skip
             if up_to:
