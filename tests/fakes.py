@@ -168,9 +168,6 @@ class FakeShop:
         self._check()
         return [invoice for invoice in self.invoices.values() if invoice["order_id"] == order_id]
 
-    async def creditmemo(self, memo_id: int) -> Document:
-        return _shown(self._get({memo["entity_id"]: memo for memo in self.memos}, memo_id))
-
     async def creditmemos_of(self, order_id: int) -> list[Document]:
         self._check()
         return [_shown(memo) for memo in self.memos if memo["order_id"] == order_id]

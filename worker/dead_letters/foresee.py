@@ -163,7 +163,7 @@ async def _same_number(job: RefundJob, shop: Shop) -> str:
     if not own.get("increment_id") or own.get("store_id") is None:
         return ""
     number = str(own["increment_id"])[:50]
-    found = await shop.magento.creditmemos_by("increment_id", number)
+    found = await shop.magento.creditmemos_by_number(number)
     same = [memo for memo in found if str(memo.get("store_id")) == str(own["store_id"])]
     return f"{number} (id {same[0]['entity_id']})" if same else ""
 

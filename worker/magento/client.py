@@ -16,7 +16,7 @@ from worker.magento.auth import Auth
 from worker.magento.body import read_answer_of
 from worker.magento.call import Call
 from worker.magento.documents import Document, all_of, found, id_of, page_of, with_id
-from worker.magento.search import Condition, Filter, search_query
+from worker.magento.search import Filter, search_query
 from worker.magento.shop import Shop
 from worker.magento.translate import translated
 
@@ -106,10 +106,6 @@ class Magento:
         found_ones = await self._search("/V1/invoices", [("order_id", "eq", str(order_id))])
         return all_of(found_ones, "order_id", [order_id])
 
-    async def creditmemo(self, memo_id: int) -> Document:
-        """Read a credit memo by entity id; raises `Refused` (`not_found`) when there is none."""
-        return with_id(await self._get(f"/V1/creditmemo/{memo_id:d}"), memo_id)
-
     async def creditmemos_of(self, order_id: int) -> list[Document]:
         """List the credit memos of an order, oldest first: all of them, or an error."""
         found_ones = await self._search("/V1/creditmemos", [("order_id", "eq", str(order_id))])
@@ -128,22 +124,12 @@ class Magento:
         wanted = ",".join(str(int(order_id)) for order_id in order_ids)
         return all_of(await self._search("/V1/creditmemos", [("order_id", "in", wanted)]), "order_id", order_ids)
 
-    async def creditmemos_by(
-        self, field: str, value: str, *, condition: Condition = "eq", order_id: int | None = None
-    ) -> list[Document]:
-        """Find credit memos by any column, also one that no answer shows, such as `customer_note`.
+    async def creditmemos_by_number(self, increment_id: str) -> list[Document]:
+        """Find the credit memos with this number; several stores of a shop can share one.
 
-        Args:
-            field: Column of `sales_creditmemo`; an unknown one is answered with an error 500.
-            value: What to compare with; for `like` see `worker.magento.search.containing`.
-            condition: How to compare. Magento compares without regard to case and trailing spaces.
-            order_id: Only those of this order; always give it when known, few columns have an index.
+        Magento compares without regard to case and trailing spaces.
         """
-        filters: list[Filter] = [(field, condition, value)]
-        if order_id is None:
-            return await self._search("/V1/creditmemos", filters)
-        filters.insert(0, ("order_id", "eq", str(order_id)))
-        return all_of(await self._search("/V1/creditmemos", filters), "order_id", [order_id])
+        return await self._search("/V1/creditmemos", [("increment_id", "eq", increment_id)])
 
     async def creditmemos_by_ids(self, ids: Sequence[int]) -> list[Document]:
         """Read up to 100 credit memos in one request; ids that do not exist are left out.
@@ -170,11 +156,6 @@ class Magento:
             filters.append(("created_at", "gteq", since))
         items, _ = page_of(await self._get(f"/V1/creditmemos?{search_query(filters, page_size=PAGE_SIZE, page=1)}"))
         return sorted((item for item in items if id_of(item) > memo_id), key=id_of)
-
-    async def comments(self, memo_id: int) -> list[Document]:
-        """List the comments of a credit memo; empty also when there is no such credit memo."""
-        comments, _ = page_of(await self._get(f"/V1/creditmemo/{memo_id:d}/comments"))
-        return comments
 
     async def _search(self, path: str, filters: Sequence[Filter]) -> list[Document]:
         """Read all pages of a search; a list that is shorter than its count is an error, never an answer."""

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 #: The conditions that we use. Magento answers a misspelt one with an empty list (contract 5), which would read as
 #: "no credit memo", so no other text can get here.
-Condition = Literal["eq", "gt", "gteq", "in", "like"]
+Condition = Literal["eq", "gt", "gteq", "in"]
 #: (field, condition, value); all of them must hold.
 Filter = tuple[str, Condition, str]
 
@@ -32,12 +32,3 @@ def search_query(filters: Sequence[Filter], *, page_size: int, page: int) -> str
         ("searchCriteria[currentPage]", str(page)),
     ]
     return "&".join(f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in pairs)
-
-
-def containing(text: str) -> str:
-    r"""Give the value of a `like` filter that finds every text with this one in it.
-
-    It may find more (`_` stands for any character), never less: `%` and `\`, which mean something in a pattern, are
-    replaced by `_` and not escaped. Compare what is found.
-    """
-    return "%" + text.replace("\\", "_").replace("%", "_") + "%"

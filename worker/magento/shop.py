@@ -7,7 +7,6 @@ class Shop(Protocol):
     """What the client must know of a shop.
 
     Attributes:
-        name: Our name of the shop.
         base_url: Its address without `/rest`.
         store_code: Store view of the REST address; "" leaves it out, `all` is the admin scope.
         request_timeout_seconds: Longest time for one request, from before the connection to the end of the answer.
@@ -15,9 +14,7 @@ class Shop(Protocol):
     """
 
     @property
-    def name(self) -> str: ...  # noqa: D102  # documented above
-    @property
-    def base_url(self) -> str: ...  # noqa: D102
+    def base_url(self) -> str: ...  # noqa: D102  # documented above
     @property
     def store_code(self) -> str: ...  # noqa: D102
     @property

@@ -73,6 +73,6 @@ def test_every_signature_is_that_of_oauthlib(
 @given(value=st.text(max_size=40), page=st.integers(1, 100))
 def test_a_search_is_signed_as_oauthlib_does(value: str, page: int):
     keys = ("consumer", "secret&1", "token", "secret=2")
-    query = search_query([("customer_note", "like", f"%{value}%"), ("order_id", "eq", "7")], page_size=100, page=page)
+    query = search_query([("customer_note", "in", f"%{value}%"), ("order_id", "eq", "7")], page_size=100, page=page)
     url = f"https://shop.example/rest/all/V1/creditmemos?{query}"
     assert signed(keys, "GET", url, "n1", 1_800_000_000) == signed_by_oauthlib(keys, "GET", url, "n1", 1_800_000_000)
