@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from config.settings import Settings
+from tests.replays import replay
 from tests.stack import Stack
 from worker.cli.opening import producer
 from worker.domain.lifecycle import FINAL, State
@@ -223,7 +224,7 @@ class Campaign:
         states = await self._entries()
         dead = [key for key, (state, *_) in states.items() if state == State.DEAD]
         for key in dead:
-            assert await self.ledger.replay(key, line={"event": "replayed", "by": "chaos"}) == "replayed"
+            assert await replay(self.ledger, key) == "replayed"
         return len(dead)
 
     async def _entries(self) -> dict[str, list[str | None]]:

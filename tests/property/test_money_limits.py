@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from tests.replays import replay
 from tests.suites.budget import Till
 from tests.suites.ledger import LINE, Clock
 from worker.domain.lifecycle import State
@@ -71,7 +72,7 @@ class History:
                 await till.ledger.adopt()
                 await till.ledger.publish()
             case "replay":
-                await till.ledger.replay(key, line=LINE)
+                await replay(till.ledger, key)
             case "approve" | "decline":
                 await self._decide(act, key)
             case _:

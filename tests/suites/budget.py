@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.factories import a_document, a_job, a_memo_document, rows_of
+from tests.replays import replay
 from tests.suites.ledger import LINE, Bench, Clock
 from worker.campaigns.feed import Feed
 from worker.campaigns.store import Campaigns, CampaignState
@@ -325,7 +326,7 @@ class BudgetPromises:
         await till.take("k", "60.00")
         await till.end(await till.claim("k"), "refused")
         await till.take("other", "50.00")
-        await till.ledger.replay("k", line={"by": "ops"})
+        await replay(till.ledger, "k")
         claim = await till.claim("k")
 
         with pytest.raises(OverLimit):
@@ -337,7 +338,7 @@ class BudgetPromises:
         till.limits = Limits(day=Decimal("100.00"))
         await till.take("k", "60.00")
         await till.end(await till.claim("k"), "refused")
-        await till.ledger.replay("k", line={"by": "ops"})
+        await replay(till.ledger, "k")
         await till.settle(await till.claim("k"))
 
         assert await till.spent_today() == Decimal("60.00")
@@ -407,7 +408,7 @@ class BudgetPromises:
         claim = await till.claim("k")
         await till.let_go(claim, "60.00")
         await till.end(claim, "refused")
-        await till.ledger.replay("k", line={"by": "ops"})
+        await replay(till.ledger, "k")
         await till.let_go(await till.claim("k"), "60.00", number=2)
 
         assert await till.spent_today() == Decimal("60.00")
@@ -461,7 +462,7 @@ class BudgetPromises:
 
     async def test_a_declined_job_is_held_again_when_it_is_replayed(self, till: Till):
         await till.holds.decline(await self._held(till), ANN)
-        await till.ledger.replay("k", line={"by": "ops"})
+        await replay(till.ledger, "k")
         claim = await till.claim("k")
 
         with pytest.raises(OverLimit):

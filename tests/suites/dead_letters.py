@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
+from tests.replays import replay
 from tests.suites.ledger import Clock
 from worker.dead_letters.acts import LetterActs, Who
 from worker.dead_letters.filter import Filter
@@ -118,7 +119,7 @@ class Desk:
         if not letters:
             return
         key = self.chance.choice(letters).key
-        assert await self.ledger.replay(key, line={}) == "replayed"
+        assert await replay(self.ledger, key) == "replayed"
         if self.chance.random() < 0.5:
             await self._bury(key)
         else:
@@ -239,7 +240,7 @@ class IndexPromises:
         await desk.fill_block()
         keys.append(await desk.die())
         for key in keys:
-            await desk.ledger.replay(key, line={})
+            await replay(desk.ledger, key)
             (claim,) = await desk.ledger.claim([key], worker="w", lane="express", message=1)
             await desk.ledger.settle(claim, result={"memo_id": 1}, line={})
 

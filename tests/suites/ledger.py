@@ -9,6 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.factories import a_job, rows_of
+from tests.replays import replay
 from worker.domain.lifecycle import State
 from worker.intake.accept import stored
 from worker.ledger.entry import Claim, Entry
@@ -320,20 +321,20 @@ class LedgerPromises:
         for name in ("lock", "send", "defer", "bury"):
             with pytest.raises(StaleFence):
                 await MOVES_OF_A_HOLDER[name](bench, claim)
-        assert await bench.ledger.replay("k", line=LINE) == "settled"
+        assert await replay(bench.ledger, "k") == "settled"
 
         assert await bench.entry() == before
         assert (before.state, before.result, before.order) == (State.SETTLED, {"memo_id": 91}, "")
 
     async def test_a_dead_letter_is_written_once_per_death_and_removed_when_a_replay_settles(self, bench: Bench):
         await bench.bury(await bench.accepted_and_claimed(), reason="one")
-        assert await bench.ledger.replay("k", line=LINE) == "replayed"
+        assert await replay(bench.ledger, "k") == "replayed"
         await bench.bury(await bench.claim(), reason="two")
         (letter,) = await bench.letters()
 
         assert (letter["key"], letter["reason"], letter["verdict"]) == ("k", "two", "refused")
         assert letter["job"] == stored(a_job(idempotency_key="k"))
-        await bench.ledger.replay("k", line=LINE)
+        await replay(bench.ledger, "k")
         await bench.settle(await bench.claim())
         assert await bench.letters() == []
         assert await bench.redis.hlen("refunds:dead_index") == 0
@@ -349,7 +350,7 @@ class LedgerPromises:
         claim = await bench.sent()
         bench.clock.pass_seconds(60)
         await bench.bury(claim)
-        await bench.ledger.replay("k", line=LINE)
+        await replay(bench.ledger, "k")
         again = await bench.claim()
 
         assert again.possibly_sent_ms == again.entry.sent_ms == bench.clock.ms - 60_000
@@ -360,8 +361,8 @@ class LedgerPromises:
     async def test_only_dead_letters_are_replayed(self, bench: Bench):
         await bench.accept("k")
 
-        assert await bench.ledger.replay("k", line=LINE) == "queued"  # because it is queued already
-        assert await bench.ledger.replay("none", line=LINE) == "missing"
+        assert await replay(bench.ledger, "k") == "queued"  # because it is queued already
+        assert await replay(bench.ledger, "none") == "missing"
         assert (await bench.entry()).look_first is False
 
     # --- defer, release, publish ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.factories import rows_of
+from tests.replays import replay
 from worker.dead_letters.acts import Done, LetterActs, Who
 from worker.dead_letters.letter import Letter
 from worker.dead_letters.store import DeadLetters
@@ -231,7 +232,7 @@ class LetterActPromises:
         await desk.acts.close(letter, ANN, how="discarded")
         assert ((await desk.entry()).state, (await desk.entry()).closed) == ("dead", "discarded")
         assert (await desk.acts.replay(letter, ANN)).answer == "closed"
-        assert await desk.ledger.replay("k", line={}) == "closed"
+        assert await replay(desk.ledger, "k") == "closed"
         assert [one.key for one in await desk.closed()] == ["k"]
         assert await DeadLetters(desk.redis).count() == 0
 

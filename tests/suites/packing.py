@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.factories import a_job
+from tests.replays import replay
 from tests.suites.ledger import Bench, Clock
 from worker.domain.lifecycle import State
 from worker.intake.accept import stored
@@ -84,7 +85,7 @@ class PackingPromises:
         await self.pack(bench)
 
         assert await bench.claims("k") == []
-        assert await bench.ledger.replay("k", line={}) == "settled"
+        assert await replay(bench.ledger, "k") == "settled"
         assert await bench.ledger.publish() == []
         (same,) = await bench.accept("k")
         assert (same.status, same.state) == ("duplicate", "settled")

@@ -275,10 +275,6 @@ class Ledger(Entries):
         """Keep a document that was not accepted as a dead letter; gives its id in the stream."""
         return str(await self._move("bury_invalid", self._now(), key, raw_base64, reason, reasons, door))
 
-    async def replay(self, key: str, *, line: Mapping[str, Any]) -> str:
-        """Queue a dead letter's job again; answers `replayed`, `missing`, `closed`, or the state that forbids it."""
-        return str(await self._move("replay", self._now(), key, to_json(line)))
-
     async def counts(self) -> dict[str, int]:
         """Give the counters: accepted, and one per state. `accepted` is the sum of the states, exactly."""
         raw = await self.redis.hgetall("refunds:counts")

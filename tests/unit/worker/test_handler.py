@@ -20,6 +20,7 @@ from tests.fakes import (
     Fate,
     resources,
 )
+from tests.replays import replay
 from tests.suites.ledger import Clock
 from worker.attempt import SEND_WITHIN_SECONDS
 from worker.chunk import handle
@@ -437,7 +438,7 @@ class TestPossiblySent:
         world.shop.memos.append(
             {"entity_id": 55, "order_id": 7, "comments": [{"comment": "ref rma-1"}], "_key": "rma-1"}
         )
-        await world.ledger.replay("rma-1", line={"by": "ops"})
+        await replay(world.ledger, "rma-1")
         entry = await world.attempt()
 
         assert (entry.state, entry.result["memo_id"], entry.verdict) == (State.SETTLED, 55, "")

@@ -11,6 +11,7 @@ from fakeredis import FakeAsyncRedis
 
 from tests.factories import a_document, a_job, a_memo_document, an_order, rows_of
 from tests.fakes import REFUSED, FakeShop, Fate, resources
+from tests.replays import replay
 from tests.suites.ledger import Clock
 from worker.chunk import handle
 from worker.domain.answer import Answer
@@ -190,7 +191,7 @@ class TestMoney:
         await world.accept()
         await world.attempt(REFUSED)
         world.set(Limits(job=Decimal("1.00")))
-        await world.ledger.replay("rma-1", line={"by": "ops"})
+        await replay(world.ledger, "rma-1")
 
         entry = await world.attempt(after_seconds=PROVEN_SECONDS)
         assert (entry.state, entry.sends) == (State.HELD, 1)
