@@ -8,6 +8,7 @@ from worker.domain.limits import NO_LIMITS, Limits
 from worker.domain.service import Service
 from worker.intake.accept import stored
 from worker.ledger.row import Row
+from worker.trail import Act
 
 Document = dict[str, Any]
 
@@ -46,6 +47,10 @@ def a_memo_document(**changes: Any) -> Document:
 def a_job(**changes: Any) -> RefundJob:
     """A validated job; see `a_document`."""
     return parse_job(a_document(**changes))
+
+
+#: For tests of what comes of a steered campaign, not of who steered it.
+A_STEERING = Act(act="campaign.steered", subject="campaign:any", by="ops", why="")
 
 
 def rows_of(*jobs: RefundJob, limits: Limits = NO_LIMITS) -> list[Row]:

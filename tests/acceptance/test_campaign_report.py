@@ -15,6 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.browser import rendered
+from tests.factories import A_STEERING
 from tests.stack import Stack
 from worker.campaigns.store import Campaigns, CampaignState
 from worker.sandbox.demo_verdict import key_of
@@ -40,7 +41,7 @@ def on_redis(stack: Stack, work: Callable[[Campaigns], Any]) -> None:
 async def begin(campaigns: Campaigns, name: str) -> None:
     await campaigns.create(name, sha256="", file=f"{name}.csv", by="ann")
     drafts = frozenset({CampaignState.DRAFT})
-    await campaigns.steer(name, allowed=drafts, to=CampaignState.RUNNING, started_ms="now")
+    await campaigns.steer(name, allowed=drafts, act=A_STEERING, to=CampaignState.RUNNING, started_ms="now")
 
 
 @pytest.fixture(scope="module")

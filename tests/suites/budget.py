@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.factories import a_document, a_job, a_memo_document, rows_of
+from tests.factories import A_STEERING, a_document, a_job, a_memo_document, rows_of
 from tests.replays import replay
 from tests.suites.ledger import LINE, Bench, Clock
 from worker.campaigns.feed import Feed
@@ -211,7 +211,7 @@ class BudgetPromises:
         await till.take("k", "2.00", campaign="spring")
         await till.take("other", "2.00")
         states = frozenset({CampaignState.DRAFT})
-        await campaigns.steer("spring", allowed=states, to=CampaignState.CANCELLED)
+        await campaigns.steer("spring", allowed=states, act=A_STEERING, to=CampaignState.CANCELLED)
         feed = Feed(till.redis, now_ms=lambda: till.clock.ms)
         await feed.step()
         await feed.step()

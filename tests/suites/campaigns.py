@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from tests.factories import a_job
+from tests.factories import A_STEERING, a_job
 from tests.replays import replay
 from tests.suites.ledger import LINE, Bench, Clock
 from worker.campaigns.feed import Feed
@@ -48,7 +48,7 @@ class Desk(Bench):
     async def running(self, jobs: int, *, rate: float = 0) -> None:
         """Fill the campaign with k000, k001, ... and start it."""
         await self.enlist(*(f"k{number:03}" for number in range(jobs)))
-        await self.campaigns.steer("spring", allowed=OPEN, to=CampaignState.RUNNING, rate=rate)
+        await self.campaigns.steer("spring", allowed=OPEN, act=A_STEERING, to=CampaignState.RUNNING, rate=rate)
 
     async def room(self, jobs: int, *, shop: str = "default") -> None:
         """A worker says that it would take so many jobs."""
@@ -70,7 +70,7 @@ class Desk(Bench):
         return [key async for page in self.campaigns.keys("spring") for key in page]
 
     async def to(self, state: CampaignState) -> None:
-        assert (await self.campaigns.steer("spring", allowed=OPEN, to=state)).answer == "ok"
+        assert (await self.campaigns.steer("spring", allowed=OPEN, act=A_STEERING, to=state)).answer == "ok"
 
     async def status(self) -> Status:
         status = await read_status(self.redis, "spring", now_ms=self.clock.ms)
@@ -144,9 +144,9 @@ class CampaignPromises:
 
     async def test_an_act_that_its_state_forbids_changes_nothing(self, desk: Desk):
         await desk.to(CampaignState.CANCELLED)
-        steered = await desk.campaigns.steer("spring", allowed=OPEN, to=CampaignState.RUNNING)
+        steered = await desk.campaigns.steer("spring", allowed=OPEN, act=A_STEERING, to=CampaignState.RUNNING)
         assert (steered.answer, steered.before) == ("refused", "cancelled")
-        assert (await desk.campaigns.steer("autumn", allowed=OPEN)).answer == "missing"
+        assert (await desk.campaigns.steer("autumn", allowed=OPEN, act=A_STEERING)).answer == "missing"
 
     # --- what status and report are made of -------------------------------------------------------------------------
 
@@ -294,7 +294,7 @@ class FeedPromises:
             await desk.room(250)
             counts.append(sum(map(len, await desk.fed(after=0.1))))
         assert 31 <= sum(counts) <= 34
-        await desk.campaigns.steer("spring", allowed=OPEN, rate=100)
+        await desk.campaigns.steer("spring", allowed=OPEN, act=A_STEERING, rate=100)
         await desk.room(250)
         assert sum(map(len, await desk.fed(after=0.2))) >= 20
 
@@ -352,7 +352,7 @@ class FeedPromises:
     async def test_cancel_lets_what_is_at_the_shop_end(self, desk: Desk):
         claim = await desk.fed_and_claimed()
         await desk.send(claim)
-        steered = await desk.campaigns.steer("spring", allowed=OPEN, to=CampaignState.CANCELLED)
+        steered = await desk.campaigns.steer("spring", allowed=OPEN, act=A_STEERING, to=CampaignState.CANCELLED)
         assert steered.in_flight == 1
         await desk.defer(claim, State.IN_DOUBT, delay_seconds=0)
         again = await desk.claim("k000")
@@ -392,7 +392,7 @@ class FeedPromises:
         await desk.running(300)
         await desk.campaigns.create("autumn", sha256="")
         await desk.enlist(*(f"a{number:03}" for number in range(300)), campaign="autumn")
-        await desk.campaigns.steer("autumn", allowed=OPEN, to=CampaignState.RUNNING)
+        await desk.campaigns.steer("autumn", allowed=OPEN, act=A_STEERING, to=CampaignState.RUNNING)
         await desk.room(400)
         assert sorted(message[0][0] for message in await desk.fed()) == ["a", "a", "k", "k"]
 

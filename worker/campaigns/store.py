@@ -228,25 +228,22 @@ class Campaigns:
         name: str,
         *,
         allowed: frozenset[CampaignState],
+        act: Act,
         to: CampaignState | None = None,
-        act: Act | None = None,
         **fields: str | float,
     ) -> Steered:
         """Change the state of a campaign, or only its fields; `"now"` stands for the time.
 
         Args:
             allowed: States from which it may be done.
-            to: The new state; None leaves it.
             act: Its record for the audit trail, which is made in the same move.
+            to: The new state; None leaves it.
 
         Raises:
             TrailRefused: This Redis holds no ledger.
         """
         pairs = [part for pair in fields.items() for part in pair]
         args = (self._now(), name, " ".join(sorted(allowed)), to or "", *pairs)
-        if act is None:
-            answer = await self._move("steer_campaign", "", "", "", *args)
-        else:
-            answer = await self._trail.together(act, lambda seal: self._move("steer_campaign", *seal.args, *args))
+        answer = await self._trail.together(act, lambda seal: self._move("steer_campaign", *seal.args, *args))
         said, before, in_flight = answer
         return Steered(answer=said, before=before, in_flight=int(in_flight))
