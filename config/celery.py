@@ -3,7 +3,7 @@
 Four more choices exist only as flags of `celery worker`; the Procfile and `refunds worker` give them:
 
 - `--without-gossip --without-mingle --without-heartbeat`: workers have nothing to tell each other (6 % of throughput);
-- no `-E`: task events cost a third of the throughput, and we export metrics of our own.
+- no `-E`: task events cost a third of the throughput, and we count for ourselves.
 """
 
 import ssl

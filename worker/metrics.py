@@ -1,4 +1,4 @@
-"""Every metric, its labels and its unit, declared in one place; exported for Prometheus."""
+"""Every metric, its labels and its unit, declared in one place and counted in each process. Nothing serves them yet."""
 
 from collections.abc import Mapping
 from typing import Any, Final
