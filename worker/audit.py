@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from worker.domain.errors import NotSent
 from worker.domain.facts import Document, by_order
-from worker.domain.job import parse_job
+from worker.domain.job import parse_stored
 from worker.domain.key import markers_in
 from worker.domain.lifecycle import State
 from worker.domain.money import cents
@@ -265,7 +265,7 @@ async def _confirm(found: Audit, batch: Sequence[Entry], shop: Shop) -> None:
 def _wrong_with(entry: Entry, memo: Document | None) -> list[tuple[str, str]]:
     if memo is None:
         return [("missing", "the ledger says settled, the shop has no such credit memo")]
-    job = parse_job(entry.doc, max_bytes=len(entry.doc) + 1)
+    job = parse_stored(entry.doc)
     wrong = []
     is_by_hand = entry.result.get("via") == Via.HUMAN  # people found it; what others made bears no marker
     if not marked([memo], entry.key, job.creditmemo) and not (job.online and job.creditmemo) and not is_by_hand:

@@ -16,7 +16,7 @@ from worker.domain.backoff import reconcile_seconds, retry_seconds
 from worker.domain.crash_point import CrashPoint
 from worker.domain.doubt import send_number
 from worker.domain.errors import InDoubt, NotSent, RefundError, Refused, Throttled, Unauthorised
-from worker.domain.job import parse_job
+from worker.domain.job import parse_stored
 from worker.domain.lifecycle import State
 from worker.domain.limits import Hold
 from worker.domain.lines import PreflightRefusal
@@ -60,7 +60,7 @@ async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None] 
         RedisError: The ledger is away; the claim must be released later.
     """
     try:
-        job = parse_job(claim.entry.doc, max_bytes=r.settings.max_document_bytes * 2)
+        job = parse_stored(claim.entry.doc)
     except InvalidJob as error:  # an entry of another version, or a document that was tampered with
         return DeadLettered(reason="invalid", verdict=_verdict_of(claim), message=str(error)), None
     shop = r.shops.get(job.shop)

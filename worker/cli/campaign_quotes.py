@@ -9,7 +9,7 @@ from config.settings import Settings
 from worker.campaigns.spool import Spool
 from worker.cli.campaign_survey import Quotes, sample_of
 from worker.cli.quoting import planned_live
-from worker.domain.job import RefundJob, parse_job
+from worker.domain.job import RefundJob, parse_stored
 from worker.domain.lines import PreflightRefusal
 from worker.lookups import NotFound
 from worker.magento.session import open_session
@@ -43,7 +43,7 @@ async def quotes_of(
 
         async def look() -> None:
             for document in chosen:
-                job = parse_job(document, max_bytes=settings.max_document_bytes * 2)
+                job = parse_stored(document)
                 await _quote(job, shops[job.shop], found)
                 progress(1)
 

@@ -61,7 +61,7 @@ def list_campaigns(as_json: AsJson = False) -> None:
     """List the campaigns, oldest first."""
     found = run_until_done(_list(settings_for_a_command()))
     if as_json:
-        answer_json({"campaigns": [{**_plain(campaign), "jobs": _jobs(counts)} for campaign, counts in found]})
+        answer_json({"campaigns": [{**asdict(campaign), "jobs": _jobs(counts)} for campaign, counts in found]})
     elif found:
         answer_table(_COLUMNS, [_row(campaign, counts) for campaign, counts in found])
     else:
@@ -86,10 +86,6 @@ def _row(campaign: Campaign, counts: Counts) -> list[object]:
         campaign.by,
         campaign.file,
     ]
-
-
-def _plain(campaign: Campaign) -> dict[str, Any]:
-    return asdict(campaign)
 
 
 def _jobs(counts: Counts) -> dict[str, int]:

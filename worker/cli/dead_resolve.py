@@ -14,7 +14,7 @@ from worker.cli.output import remark
 from worker.dead_letters.acts import LetterActs, Who
 from worker.dead_letters.letter import Letter
 from worker.dead_letters.resolve import Checked, check_not_refunded, check_refunded
-from worker.domain.job import RefundJob, parse_job
+from worker.domain.job import RefundJob, parse_stored
 from worker.domain.problems import InvalidJob
 from worker.magento.session import open_session
 from worker.resources import open_shop
@@ -131,7 +131,7 @@ async def _job_letter(desk: Desk, key_or_id: str) -> tuple[Letter, RefundJob]:
     if entry is None:
         raise Failure("it never became a job, so nothing of it was refunded: edit or discard it", code=Exit.SOME_FAILED)
     try:
-        return letter, parse_job(entry.doc, max_bytes=len(entry.doc) * 4 + 1)
+        return letter, parse_stored(entry.doc)
     except InvalidJob as error:
         raise Failure(f"its document cannot be read: {error}", code=Exit.SOME_FAILED) from None
 

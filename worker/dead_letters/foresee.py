@@ -14,7 +14,7 @@ from worker.dead_letters.replay import objection
 from worker.domain.asked import preflight_under_a_limit
 from worker.domain.errors import RefundError
 from worker.domain.facts import Facts
-from worker.domain.job import RefundJob, parse_job
+from worker.domain.job import RefundJob, parse_stored
 from worker.domain.lines import PreflightRefusal
 from worker.domain.money import cents
 from worker.domain.plan import Plan, plan
@@ -91,7 +91,7 @@ async def foresee(letter: Letter, entry: Entry | None, shop: Shop | None, *, not
         state = entry.state.value if entry else "not in the ledger"
         return Foreseen(letter=letter, outlook=Outlook.NOT_REPLAYED, detail=f"its job is {state} by now")
     try:
-        job = parse_job(entry.doc, max_bytes=len(entry.doc) * 4 + 1)
+        job = parse_stored(entry.doc)
     except InvalidJob as error:
         return Foreseen(letter=letter, outlook=Outlook.WOULD_BE_REFUSED, reason="invalid", detail=str(error))
     if shop is None:

@@ -131,7 +131,7 @@ class Line(BaseModel):
 
 
 class RefundJob(BaseModel):
-    """One validated request to refund part or all of one order. Frozen; see the README for each field."""
+    """One validated request to refund part or all of one order. Frozen; see `docs/job.schema.json` for each field."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Refund job, version 1")
 
@@ -281,6 +281,15 @@ def parse_job(raw: bytes | str | dict[str, Any], *, max_bytes: int = MAX_DOCUMEN
     except (ValidationError, RecursionError) as error:
         problems = _problems(error) if isinstance(error, ValidationError) else [_TOO_DEEP]
         raise InvalidJob(problems, idempotency_key=_readable_key(document)) from None
+
+
+def parse_stored(document: str) -> RefundJob:
+    """Read a document that was accepted once, as the ledger keeps it; it can be longer than it came.
+
+    Raises:
+        InvalidJob: It was accepted by another version, or tampered with.
+    """
+    return parse_job(document, max_bytes=4 * len(document))  # no character takes more
 
 
 _TOO_DEEP: Final = Problem("", "the document is nested too deeply")

@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from worker import metrics
-from worker.domain.job import RefundJob, parse_job
+from worker.domain.job import RefundJob, parse_job, parse_stored
 from worker.domain.key import differences
 from worker.domain.lifecycle import State
 from worker.domain.limits import Limits
@@ -142,15 +142,10 @@ def stored(job: RefundJob) -> str:
     return job.model_dump_json(exclude_defaults=True)
 
 
-def _known(document: str) -> RefundJob:
-    """Read a document that was accepted once; as it is stored it can be longer than it came."""
-    return parse_job(document, max_bytes=len(document) * 4 + 1)
-
-
 def _answer(row: Row, receipt: Receipt) -> Answer:
     problems: tuple[Problem, ...] = ()
     if receipt.status == "key_conflict":
-        changed = differences(_known(receipt.first), _known(row.document))
+        changed = differences(parse_stored(receipt.first), parse_stored(row.document))
         problems = tuple(Problem(name, f"was {old!r} and is now {new!r}") for name, (old, new) in changed.items())
     return Answer(idempotency_key=row.key, status=receipt.status, state=receipt.state, problems=problems)
 

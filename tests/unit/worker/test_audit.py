@@ -112,6 +112,12 @@ async def test_each_way_to_differ_is_named(
     assert await desk.kinds() == kinds
 
 
+async def test_a_comment_of_many_letters_that_are_not_ascii_is_read(desk: Desk):
+    await desk.settled(comment="Entschuldigung für die späte Rückzahlung, und schöne Grüße.")
+    desk.books.memos = [a_marked_memo()]
+    assert await desk.kinds() == []
+
+
 async def test_a_memo_that_changed_since_it_was_read_back_is_told(desk: Desk):
     await desk.settled()
     facts = facts_of(a_marked_memo(), [], is_marked=True)

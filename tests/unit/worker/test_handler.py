@@ -444,6 +444,12 @@ class TestPossiblySent:
         assert (entry.state, entry.result["memo_id"], entry.verdict) == (State.SETTLED, 55, "")
 
 
+async def test_a_job_that_was_accepted_is_done_though_shorter_documents_are_read_by_now(world: World):
+    world.r.settings = world.r.settings.model_copy(update={"max_document_bytes": 10})
+    await world.accept()
+    assert (await world.attempt("done")).state is State.SETTLED
+
+
 async def test_jobs_of_one_order_go_one_after_the_other_and_a_broken_one_touches_no_other(world: World):
     documents = [a_document(idempotency_key=f"job-{number}") for number in range(3)]
     for document in documents:
