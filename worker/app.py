@@ -62,23 +62,23 @@ def _setup_logging(**_: Any) -> None:  # noqa: ANN401 - Celery's signal
 
 
 @celeryd_init.connect
-def _watch_errors(**_: Any) -> None:  # noqa: ANN401
+def _watch_errors(**_: Any) -> None:  # noqa: ANN401 - Celery's signal
     init_sentry(app.settings, expected=(RefundError,))
 
 
 @worker_ready.connect
-def _start(**_: Any) -> None:  # noqa: ANN401
+def _start(**_: Any) -> None:  # noqa: ANN401 - Celery's signal
     runtime()
     collect_less_often()
 
 
 @worker_shutting_down.connect
-def _drain(**_: Any) -> None:  # noqa: ANN401
+def _drain(**_: Any) -> None:  # noqa: ANN401 - Celery's signal
     if current := _runtimes.get(os.getpid()):
         current.drain()
 
 
 @worker_shutdown.connect
-def _stop(**_: Any) -> None:  # noqa: ANN401
+def _stop(**_: Any) -> None:  # noqa: ANN401 - Celery's signal
     if current := _runtimes.pop(os.getpid(), None):
         current.close()

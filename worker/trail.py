@@ -165,7 +165,7 @@ class Trail:
     async def _head(self) -> tuple[int, str, int]:
         async with self._redis.pipeline(transaction=True) as pipe:
             pipe.hmget(_LEDGER, ["trail_count", "trail_hash"])  # type: ignore[unused-awaitable]  # queued
-            pipe.time()  # type: ignore[unused-awaitable]
+            pipe.time()  # type: ignore[unused-awaitable]  # queued
             (count, head), (seconds, micros) = await pipe.execute()
         return int(count or 0), str(head or ""), int(seconds) * 1000 + int(micros) // 1000
 

@@ -43,7 +43,7 @@ class Seen:
         self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES (?, ?)", pairs)  # noqa: S608 - a name of our own
         if self._db.total_changes - before == len(pairs):
             return list(lines)
-        of_one = f"SELECT line FROM {table} WHERE hash = ?"  # noqa: S608
+        of_one = f"SELECT line FROM {table} WHERE hash = ?"  # noqa: S608 - the table is one of ours
         return [int(self._db.execute(of_one, (one,)).fetchone()[0]) for one in hashes]
 
     def _times(self, content: bytes) -> int:

@@ -76,8 +76,8 @@ class Campaign:
             state=CampaignState(fields["state"]),
             rate=float(fields.get("rate") or 0),
             limit_total=Decimal(fields["limit_total"]) if fields.get("limit_total") else None,
-            **{field: int(fields.get(field) or 0) for field in numbers},  # type: ignore[arg-type]
-            **{field: fields[field] for field in texts if field in fields},  # type: ignore[arg-type]
+            **{field: int(fields.get(field) or 0) for field in numbers},  # type: ignore[arg-type]  # names of fields
+            **{field: fields[field] for field in texts if field in fields},  # type: ignore[arg-type]  # names of fields
         )
 
 

@@ -69,7 +69,7 @@ def _put(document: dict[str, Any], steps: Sequence[str | int], text: str, change
     is_row = isinstance(place, list) and isinstance(last, int) and last <= len(place)
     if not is_field and not is_row:
         raise CannotEdit(f"--set {change!r}: there is no {_written(steps)} in the document")
-    before = place.get(last) if is_field else (place[last] if last < len(place) else None)  # type: ignore[operator]
+    before = place.get(last) if is_field else (place[last] if last < len(place) else None)  # type: ignore[operator]  # an index is a number
     value = _value(steps, text, before)
     if value is None and is_field:
         place.pop(last, None)

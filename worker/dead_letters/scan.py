@@ -163,10 +163,10 @@ class Best:
         """Classes of amounts that can still be among the first."""
         first, last = 0, GONE_CLASS - 1
         if len(self.found) == self._limit:
-            worst = class_of(self.found[-1][0])  # type: ignore[arg-type]
+            worst = class_of(self.found[-1][0])  # type: ignore[arg-type]  # sorted by amount: a number
             first, last = (worst, last) if self._is_reverse else (first, worst)
         if self._after is not None:
-            begin = class_of(self._after[0])  # type: ignore[arg-type]
+            begin = class_of(self._after[0])  # type: ignore[arg-type]  # sorted by amount: a number
             first, last = (first, min(last, begin)) if self._is_reverse else (max(first, begin), last)
         return frozenset(range(first, last + 1))
 

@@ -133,7 +133,7 @@ class Selections:
         meta = {"state": made.state, "by": by, "why": why, "what": what, "created_ms": made.created_ms,
                 "letters": made.letters, "not_refunded": int(not_refunded)}  # fmt: skip
         async with self._redis.pipeline(transaction=True) as pipe:
-            _ = pipe.hset(head, mapping=meta)  # type: ignore[arg-type]
+            _ = pipe.hset(head, mapping=meta)  # type: ignore[arg-type]  # invariant in redis-py's stub
             _ = pipe.zadd(SELECTIONS, {made.id: made.created_ms})
             await pipe.execute()
         return made
@@ -167,7 +167,7 @@ class Selections:
         """Write down how replays ended."""
         if results:
             mapping = {name: json.dumps({k: v for k, v in vars(one).items() if v}) for name, one in results.items()}
-            await self._redis.hset(f"{_name(selection_id)}:results", mapping=mapping)  # type: ignore[arg-type]
+            await self._redis.hset(f"{_name(selection_id)}:results", mapping=mapping)  # type: ignore[arg-type]  # invariant in redis-py's stub
 
     async def to_state(self, selection_id: str, state: str, *, stopped: str = "") -> None:
         """Write down where the run stands."""

@@ -160,4 +160,4 @@ def amount_of(value: object) -> Decimal | None:
     except InvalidOperation:
         return None
     is_plain = amount.is_finite() and re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", str(value)) is not None
-    return amount if is_plain and abs(amount.adjusted()) < 12 else None  # noqa: PLR2004
+    return amount if is_plain and abs(amount.adjusted()) < 12 else None  # noqa: PLR2004 - digits before the point

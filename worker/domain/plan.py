@@ -93,7 +93,8 @@ def _planned_blind(job: RefundJob, shop: ShopRules) -> Plan:
     assert not needs(job), "bug: this job needs a look-up"  # noqa: S101 - a caller's mistake, not an input
     rule = decide(job, offline_methods=shop.offline_methods)
     order_id = named_order(job)
-    assert order_id is not None, "bug: validation lets no such job through"  # noqa: S101
+    if order_id is None:
+        raise AssertionError("bug: validation lets no such job through")
     request = _request(rule, order_id, job.invoice_id, _explicit_body(job, rule, order_id, shop))
     made = checked_quote(job, request, None, None, shop.preflight)
     return Plan(rule=rule, request=request, order_id=order_id, online=job.online, quote=made)

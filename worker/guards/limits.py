@@ -35,11 +35,11 @@ class Shop(Protocol):
     """What the settings of a shop must say."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str: ...  # noqa: D102 - as the settings say it
     @property
-    def max_concurrency(self) -> int: ...  # noqa: D102
+    def max_concurrency(self) -> int: ...  # noqa: D102 - as the settings say it
     @property
-    def rate_per_second(self) -> float | None: ...  # noqa: D102
+    def rate_per_second(self) -> float | None: ...  # noqa: D102 - as the settings say it
 
 
 class Limits:

@@ -35,9 +35,9 @@ class Intake(Protocol):
     """What a door needs; the process's resources are one."""
 
     @property
-    def settings(self) -> Settings: ...  # noqa: D102
+    def settings(self) -> Settings: ...  # noqa: D102 - the type says it
     @property
-    def ledger(self) -> Ledger: ...  # noqa: D102
+    def ledger(self) -> Ledger: ...  # noqa: D102 - the type says it
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -86,7 +86,7 @@ class Pipe:
                 future.set_result(answer)
 
     async def _exchange(self, commands: Sequence[Command]) -> list[Any]:
-        connection: AbstractConnection = await self._pool.get_connection()  # type: ignore[no-untyped-call]
+        connection: AbstractConnection = await self._pool.get_connection()  # type: ignore[no-untyped-call]  # redis-py's
         is_whole = False
         try:
             async with asyncio.timeout(connection.socket_timeout):
@@ -102,8 +102,7 @@ class Pipe:
 
     async def _answers(self, connection: AbstractConnection, commands: Sequence[Command]) -> list[Any]:
         wait: list[Command] = [("WAITAOF", 1, 0, self._wait_ms)] if self._wait_ms else []
-        # the stub of hiredis means a tuple of one
-        packed = [pack_command(command) for command in (*commands, *wait)]  # type: ignore[arg-type]
+        packed = [pack_command(command) for command in (*commands, *wait)]  # type: ignore[arg-type]  # hiredis's stub
         await connection.send_packed_command(packed)
         answers = [await _answer(connection) for _ in commands]
         if wait:

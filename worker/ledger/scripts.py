@@ -73,7 +73,7 @@ class Moves:
         """Run one move; the answer is what its header says."""
         return await self._run(self._pipe, name, args)
 
-    async def on_disk(self, name: str, *args: str | float) -> Any:  # noqa: ANN401
+    async def on_disk(self, name: str, *args: str | float) -> Any:  # noqa: ANN401 - what the header of the move says
         """Run one move and wait until it is on this server's disk, in one round trip.
 
         Raises:
@@ -81,7 +81,7 @@ class Moves:
         """
         return await self._run(self._to_disk, name, args)
 
-    async def _run(self, pipe: Pipe, name: str, args: tuple[str | float, ...]) -> Any:  # noqa: ANN401
+    async def _run(self, pipe: Pipe, name: str, args: tuple[str | float, ...]) -> Any:  # noqa: ANN401 - what the header of the move says
         sha, text = self._scripts[name]
         try:
             return await pipe.ask("EVALSHA", sha, 0, *args)

@@ -14,10 +14,10 @@ class Shop(Protocol):
     """
 
     @property
-    def base_url(self) -> str: ...  # noqa: D102  # documented above
+    def base_url(self) -> str: ...  # noqa: D102 - documented above
     @property
-    def store_code(self) -> str: ...  # noqa: D102
+    def store_code(self) -> str: ...  # noqa: D102 - documented above
     @property
-    def request_timeout_seconds(self) -> float: ...  # noqa: D102
+    def request_timeout_seconds(self) -> float: ...  # noqa: D102 - documented above
     @property
-    def connect_timeout_seconds(self) -> float: ...  # noqa: D102
+    def connect_timeout_seconds(self) -> float: ...  # noqa: D102 - documented above

@@ -17,8 +17,8 @@ from worker.sandbox.errors import ShopError, not_authorised, refused, required
 
 CONSUMER_KEY: Final = "sandboxconsumerkey00000000000000"
 CONSUMER_SECRET: Final = "sandboxconsumersecret00000000000"  # noqa: S105 - obviously not one
-ACCESS_TOKEN: Final = "sandboxaccesstoken00000000000000"  # noqa: S105
-ACCESS_SECRET: Final = "sandboxaccesssecret0000000000000"  # noqa: S105
+ACCESS_TOKEN: Final = "sandboxaccesstoken00000000000000"  # noqa: S105 - known to everybody
+ACCESS_SECRET: Final = "sandboxaccesssecret0000000000000"  # noqa: S105 - known to everybody
 #: Keys and tokens of Magento have this length.
 TOKEN_LENGTH: Final = 32
 #: How far a client's clock may be ahead, in seconds.

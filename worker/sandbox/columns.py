@@ -49,7 +49,7 @@ def _read(row: Document, field: str) -> Any:  # noqa: ANN401 - any column
     return row.get(field)
 
 
-def _read_memo(row: Memo, field: str) -> Any:  # noqa: ANN401
+def _read_memo(row: Memo, field: str) -> Any:  # noqa: ANN401 - JSON of any kind
     return row.columns[field] if field in row.columns else row.doc.get(field)
 
 

@@ -76,7 +76,7 @@ def _unwrapped(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     return inner if isinstance(inner, list) else [inner]
 
 
-def _list(value: Any, item: ObjectType, path: tuple[str, ...]) -> list[dict[str, Any]] | None:  # noqa: ANN401
+def _list(value: Any, item: ObjectType, path: tuple[str, ...]) -> list[dict[str, Any]] | None:  # noqa: ANN401 - JSON of any kind
     """Convert each value of a list, or of an object; a scalar is null, which no service takes as a parameter."""
     if isinstance(value, dict):
         value = list(value.values())
@@ -87,7 +87,7 @@ def _list(value: Any, item: ObjectType, path: tuple[str, ...]) -> list[dict[str,
     return [_object(entry, item, path) for entry in value]
 
 
-def _object(value: Any, kind: ObjectType, path: tuple[str, ...]) -> dict[str, Any]:  # noqa: ANN401
+def _object(value: Any, kind: ObjectType, path: tuple[str, ...]) -> dict[str, Any]:  # noqa: ANN401 - JSON of any kind
     """Convert an object key by key; anything else becomes an object without members."""
     found: dict[str, Any] = {}
     if isinstance(value, list) and value:
@@ -103,7 +103,7 @@ def _object(value: Any, kind: ObjectType, path: tuple[str, ...]) -> dict[str, An
     return found
 
 
-def _ints(value: Any, path: tuple[str, ...]) -> list[int]:  # noqa: ANN401
+def _ints(value: Any, path: tuple[str, ...]) -> list[int]:  # noqa: ANN401 - JSON of any kind
     if isinstance(value, dict):
         value = list(value.values())
     if not isinstance(value, list):
@@ -111,7 +111,7 @@ def _ints(value: Any, path: tuple[str, ...]) -> list[int]:  # noqa: ANN401
     return [_loose_int(entry) for entry in value]
 
 
-def _loose_int(value: Any) -> int:  # noqa: ANN401
+def _loose_int(value: Any) -> int:  # noqa: ANN401 - JSON of any kind
     """Cast as PHP's `settype` does: what is no number is 0."""
     if isinstance(value, bool | int | float):
         return int(value)
@@ -119,7 +119,7 @@ def _loose_int(value: Any) -> int:  # noqa: ANN401
     return int(match.group()) if match else 0
 
 
-def _scalar(value: Any, kind: str, path: tuple[str, ...]) -> Any:  # noqa: ANN401
+def _scalar(value: Any, kind: str, path: tuple[str, ...]) -> Any:  # noqa: ANN401 - JSON of any kind
     if isinstance(value, list | dict):
         raise wrong_type("array", kind, path)
     if kind == "bool":
@@ -135,7 +135,7 @@ def _scalar(value: Any, kind: str, path: tuple[str, ...]) -> Any:  # noqa: ANN40
     return int(value) if isinstance(value, int) else int(max(min(real, _LARGEST_INT), -_LARGEST_INT))
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401
+def _shown(value: Any) -> str:  # noqa: ANN401 - JSON of any kind
     """Write a scalar as PHP casts it to a string."""
     if isinstance(value, bool):
         return "1" if value else ""

@@ -51,7 +51,7 @@ def _wanted(pieces: list[str], at: int) -> tuple[dict[str, Any], int]:
     return found, at
 
 
-def _kept(document: Any, wanted: dict[str, Any]) -> Any:  # noqa: ANN401
+def _kept(document: Any, wanted: dict[str, Any]) -> Any:  # noqa: ANN401 - JSON of any kind
     if isinstance(document, list):
         return [_kept(entry, wanted) for entry in document]
     if not isinstance(document, dict):

@@ -47,7 +47,7 @@ def failure(error: ShopError, *, is_xml: bool = False) -> web.Response:
     return response
 
 
-def _xml(tag: str, value: Any, depth: int) -> str:  # noqa: ANN401
+def _xml(tag: str, value: Any, depth: int) -> str:  # noqa: ANN401 - JSON of any kind
     indent = "  " * depth
     if isinstance(value, dict):
         inner = "".join(_xml(key, entry, depth + 1) + "\n" for key, entry in value.items())

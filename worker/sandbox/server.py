@@ -67,7 +67,7 @@ class ShopSettings:
     access_token: str = ACCESS_TOKEN
     access_secret: str = ACCESS_SECRET
     admin_username: str = "admin"
-    admin_password: str = "sandbox"  # noqa: S105
+    admin_password: str = "sandbox"  # noqa: S105 - known to everybody
     admin_token_seconds: float = 3600.0
     latency_seconds: float = 0.0
     max_concurrency: int | None = None
@@ -169,7 +169,7 @@ class _Door:
             raise error
         return None if fault == "drop_after" else response
 
-    async def _answer(self, request: web.Request, route: Route, variables: dict[str, str], raw: bytes) -> Any:  # noqa: ANN401
+    async def _answer(self, request: web.Request, route: Route, variables: dict[str, str], raw: bytes) -> Any:  # noqa: ANN401 - JSON of any kind
         nonce = None
         if route.name in SERVICES:
             self._say_scripted(route, variables | _peeked(route, raw), "proxy")

@@ -81,7 +81,7 @@ class Shop:
         handler: Callable[[Document], Any] = getattr(self, f"_{name}")
         return handler(given)
 
-    async def _refund(self, name: str, given: Document, call: Call) -> Any:  # noqa: ANN401
+    async def _refund(self, name: str, given: Document, call: Call) -> Any:  # noqa: ANN401 - JSON of any kind
         parameters, needed = _PARAMETERS[name]
         args = arguments(given, parameters, needed)
         pause = self.latency_seconds
