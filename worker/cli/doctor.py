@@ -148,7 +148,7 @@ async def _shop(settings: ShopSettings) -> AsyncIterator[Check]:
     async with open_session() as session:
         magento = open_shop(settings, session).magento
         try:
-            newest = await magento.creditmemos_by_ids([1])
+            first = await magento.creditmemos_by_ids([1])
         except Unauthorised as error:
             yield Check(name, is_ok=False, detail=f"{settings.base_url} lets us not in: {error.message}")
             return
@@ -156,7 +156,7 @@ async def _shop(settings: ShopSettings) -> AsyncIterator[Check]:
             yield Check(name, is_ok=False, detail=f"{settings.base_url}: {error}")
             return
         yield Check(name, is_ok=True, detail=f"{settings.base_url} answers and takes our credentials")
-        yield await _marker_search(f"{name} marker search", magento, newest)
+        yield await _marker_search(f"{name} marker search", magento, first)
 
 
 async def _marker_search(name: str, magento: Magento, known: list[dict[str, Any]]) -> Check:
