@@ -131,7 +131,7 @@ class Line(BaseModel):
 
 
 class RefundJob(BaseModel):
-    """One validated request to refund part or all of one order. Frozen; see `docs/job.schema.json` for each field."""
+    """One validated request to refund part or all of one order."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", title="Refund job, version 1")
 
