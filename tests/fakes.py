@@ -8,7 +8,7 @@ of the same lines succeeds, as partial refunds do in Magento, so that nothing bu
 import asyncio
 import json
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from config.settings import Settings
 from config.shops import ShopSettings
 from tests.factories import an_invoice, an_order
+from worker.chunk import receive
 from worker.crash import Crashes
 from worker.domain.answer import Answer
 from worker.domain.crash_point import CrashPoint
@@ -238,6 +239,13 @@ def resources(  # noqa: PLR0913 - each is a part of the process that a test may 
         crashes=crashes or Crashes(),
         jitter=lambda: 0.0,
     )
+
+
+async def handle(keys: Sequence[str], lane: str, message: int, r: Resources) -> None:
+    """Take one message in hand, and wait until nothing of it is in hand any more."""
+    before = set(r.in_hand)
+    await receive(keys, lane, message, r)
+    await asyncio.gather(*(r.in_hand - before))
 
 
 class ProcessDied(BaseException):

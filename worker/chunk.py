@@ -40,21 +40,6 @@ async def receive(keys: Sequence[str], lane: str, message: int, r: Resources) ->
     From the claim on, its jobs are safe without the message: they are ours under our lease, or somebody adopts them.
     So a message that waits for a slow shop holds no thread.
 
-    Raises:
-        RedisError: As for `handle`.
-    """
-    claims = await _claim(keys, lane, message, r)
-    for group in by_order(claims):
-        task = asyncio.create_task(_one_after_the_other(group, r))
-        r.in_hand.add(task)
-        task.add_done_callback(r.in_hand.discard)
-    for hand in {id(hand): hand for claim in claims if (hand := _hand(claim, r))}.values():
-        await hand.wait_for_room(len(claims))
-
-
-async def handle(keys: Sequence[str], lane: str, message: int, r: Resources) -> None:
-    """Work off one message. Returns when nothing of it is in hand any more.
-
     Args:
         keys: 1 to 100 idempotency keys.
         lane: The lane it came by.
@@ -65,7 +50,12 @@ async def handle(keys: Sequence[str], lane: str, message: int, r: Resources) -> 
         RedisError: The ledger is away; upkeep publishes the keys again. What was claimed all the same is given back.
     """
     claims = await _claim(keys, lane, message, r)
-    await asyncio.gather(*(_one_after_the_other(group, r) for group in by_order(claims)))
+    for group in by_order(claims):
+        task = asyncio.create_task(_one_after_the_other(group, r))
+        r.in_hand.add(task)
+        task.add_done_callback(r.in_hand.discard)
+    for hand in {id(hand): hand for claim in claims if (hand := _hand(claim, r))}.values():
+        await hand.wait_for_room(len(claims))
 
 
 async def _claim(keys: Sequence[str], lane: str, message: int, r: Resources) -> list[Claim]:

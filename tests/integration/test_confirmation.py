@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 
 from config.settings import Settings
 from config.shops import ShopSettings
-from worker.chunk import handle
+from tests.fakes import handle
 from worker.confirm import BATCH, LEASE_SECONDS, confirm_batch
 from worker.crash import Crashes
 from worker.domain.errors import NotSent

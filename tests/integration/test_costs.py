@@ -10,8 +10,8 @@ from aiohttp.test_utils import TestServer
 
 from config.settings import Settings
 from tests.bench.jobs import document
+from tests.fakes import handle
 from tests.stack import KEYS
-from worker.chunk import handle
 from worker.guards.allotment import Allotment
 from worker.intake.accept import accept
 from worker.ledger.confirmations import Confirmations, Confirmed

@@ -15,10 +15,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from redis.asyncio import Redis
 
 from tests.factories import a_document, a_memo_document, an_order, rows_of
-from tests.fakes import MASKED, REFUSED, THROTTLED, FakeShop, Fate, ProcessDied, crash_at, resources
+from tests.fakes import MASKED, REFUSED, THROTTLED, FakeShop, Fate, ProcessDied, crash_at, handle, resources
 from tests.replays import replay
 from worker.attempt import SEND_WITHIN_SECONDS
-from worker.chunk import handle
 from worker.domain.answer import Answer
 from worker.domain.crash_point import CrashPoint
 from worker.domain.job import parse_job

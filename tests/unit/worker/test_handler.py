@@ -18,12 +18,12 @@ from tests.fakes import (
     TOO_LARGE,
     FakeShop,
     Fate,
+    handle,
     resources,
 )
 from tests.replays import replay
 from tests.suites.ledger import Clock
 from worker.attempt import SEND_WITHIN_SECONDS
-from worker.chunk import handle
 from worker.domain.answer import Answer
 from worker.domain.errors import NotSent, RefundError, Throttled, Unauthorised
 from worker.domain.lifecycle import State

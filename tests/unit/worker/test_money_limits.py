@@ -10,10 +10,9 @@ import pytest
 from fakeredis import FakeAsyncRedis
 
 from tests.factories import a_document, a_job, a_memo_document, an_order, rows_of
-from tests.fakes import REFUSED, FakeShop, Fate, resources
+from tests.fakes import REFUSED, FakeShop, Fate, handle, resources
 from tests.replays import replay
 from tests.suites.ledger import Clock
-from worker.chunk import handle
 from worker.domain.answer import Answer
 from worker.domain.facts import Preflight
 from worker.domain.lifecycle import State
