@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from redis.asyncio import BlockingConnectionPool
 
 from config.secret import SecretUrl
 from config.shops import ShopSettings, parse_shops
@@ -32,7 +33,7 @@ def _setting(default: Any, *, unit: str, why: str, **constraints: Any) -> Any:  
 class Settings(BaseSettings):
     """Everything that differs between deploys. Build it with `from_environ`, or from keyword arguments in a test."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     # Where
     redis_url: SecretUrl = _setting(
@@ -247,7 +248,23 @@ class Settings(BaseSettings):
         database = parts.path.strip("/")
         if parts.scheme != "unix" and database and not database.isdecimal():
             raise ValueError("must end with the number of a database, as redis://host:6379/0")
+        try:
+            BlockingConnectionPool.from_url(url).make_connection()  # type: ignore[no-untyped-call]  # opens nothing
+        except (TypeError, ValueError):
+            raise ValueError("has an option behind its ? that is unknown or cannot be read") from None
         return url
+
+    @field_validator("sentry_dsn")
+    @classmethod
+    def _dsn(cls, dsn: SecretStr | None) -> SecretStr | None:
+        try:
+            parts = urlsplit("" if dsn is None else dsn.get_secret_value())
+            complete = bool(parts.hostname and parts.username) and parts.path.rpartition("/")[2].isdecimal()
+        except ValueError:  # an address that is none
+            complete, parts = False, urlsplit("")
+        if dsn is not None and (parts.scheme not in {"http", "https"} or not complete):
+            raise ValueError("must look like https://key@sentry.example/1")
+        return dsn
 
     @field_validator("log_format", "log_level", mode="before")
     @classmethod

@@ -85,7 +85,7 @@ class ShopSettings(BaseModel):
     Each credential may also be given as `<name>_file`, the path of a file that holds it and nothing else.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
     name: str = Field(default="default", description="How jobs name this shop; the key of its table.")
     base_url: Annotated[str, AfterValidator(_base_url)] = Field(description="Root of the shop, without /rest.")
@@ -256,9 +256,18 @@ def parse_shops(text: str) -> dict[str, dict[str, object]]:
 
 def _read_json(text: str) -> Any:  # noqa: ANN401  # JSON
     try:
-        return json.loads(text, parse_float=Decimal)
+        return json.loads(text, parse_float=Decimal, object_pairs_hook=_each_once)
     except json.JSONDecodeError as exc:
         raise ValueError(f"is not valid JSON (line {exc.lineno}, column {exc.colno})") from None
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a name that is given twice, as TOML does: JSON would keep the last one, and lose a shop."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for name in found if [given for given, _ in pairs].count(name) > 1)
+        raise ValueError(f"names {twice!r} twice")
+    return found
 
 
 def _read_toml(path: Path) -> Any:  # noqa: ANN401  # TOML

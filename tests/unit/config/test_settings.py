@@ -57,6 +57,10 @@ class TestReading:
         assert Settings.from_environ(url).broker_url == "redis://r/3"
         assert Settings.from_environ({**url, "REFUNDS_BROKER_URL": "redis://b/1"}).broker_url == "redis://b/1"
 
+    @pytest.mark.parametrize("url", ["rediss://h/0?ssl_cert_reqs=none&socket_timeout=3", "unix:///run/redis.sock?db=2"])
+    def test_options_of_a_redis_url_may_be_given(self, url: str):
+        assert Settings.from_environ({"REFUNDS_REDIS_URL": url}).redis_url == url
+
     def test_numbers_and_choices_are_converted(self):
         settings = Settings.from_environ(
             {"REFUNDS_MAX_AMOUNT": "250.50", "REFUNDS_LOG_LEVEL": "INFO", "REFUNDS_LEASE_SECONDS": "12.5"}
@@ -88,6 +92,17 @@ class TestRefusing:
             ("REFUNDS_SHOPS", "/no/such/shops.toml", "neither JSON"),
             ("REFUNDS_SHOPS", '{"default": ', "not valid JSON"),
             ("REFUNDS_SHOPS", '{"default": 1}', "one table per shop"),
+            ("REFUNDS_SHOPS", '{"eu": {}, "uk": {}, "eu": {}}', "names 'eu' twice"),
+            ("REFUNDS_REDIS_URL", "redis://host/0?colour=red", "option behind its ?"),
+            ("REFUNDS_BROKER_URL", "redis://host/0?socket_timeout=soon", "option behind its ?"),
+            ("REFUNDS_LEASE_SECONDS", "inf", "finite number"),
+            (
+                "REFUNDS_SHOPS",
+                json.dumps({"eu": BEARER | {"rate_per_second": float("inf")}}),
+                "rate_per_second: Input should be a finite number",
+            ),
+            ("REFUNDS_SENTRY_DSN", "sentry.example", "must look like https://key@"),
+            ("REFUNDS_SENTRY_DSN", "https://sentry.example/1", "must look like https://key@"),
         ],
         ids=lambda value: str(value)[:30],
     )
@@ -115,6 +130,8 @@ class TestRefusing:
         wrong = [
             {"REFUNDS_REDIS_URL": f"redis://:{secret}@host/zero"},
             {"REFUNDS_BROKER_URL": f"mysql://user:{secret}@host/0"},
+            {"REFUNDS_REDIS_URL": f"redis://:{secret}@host/0?password={secret}&colour={secret}"},
+            {"REFUNDS_SENTRY_DSN": f"https://{secret}@sentry.example"},
             {"REFUNDS_SHOPS": f'{{"default": {{"token": "{secret}" '},
             shops(default={**BEARER, "token": secret, "base_url": "shop"}),
             shops(default={**BEARER, "token": [secret]}),
