@@ -48,7 +48,9 @@ class DeadLetters:
             start = f"({page[-1][0]}"
 
     async def find(self, key_or_id: str) -> Letter | None:
-        """Give the letter of a key, or the one with this id."""
+        """Give the letter of a key, or the one with this id; an empty key means no letter, though some have none."""
+        if not key_or_id:
+            return None
         found: Any = await self._redis.hget(DEAD_INDEX, key_or_id)
         if found is None and _STREAM_ID.fullmatch(key_or_id):
             found = key_or_id

@@ -66,6 +66,14 @@ def test_letters_are_filtered_sorted_and_paged(url: str):
     ]
 
 
+def test_an_empty_key_means_no_letter_though_one_has_none(url: str):
+    for words in (("show", ""), ("discard", "", "--by", "ann", "--why", "an unset variable"), ("replay", "")):
+        refused = run(url, *words)
+        assert refused.exit_code == 1, refused.output
+        assert "there is no" in refused.output
+    assert len(keys(run(url, "list", "--json"))) == 6
+
+
 def test_sums_are_said_per_reason_and_shop(url: str):
     shown = run(url, "list", "--campaign", "recall")
     assert "4 letter(s) shown of 4 that fit" in shown.stderr
