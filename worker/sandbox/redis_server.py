@@ -121,8 +121,11 @@ class EmbeddedRedis:
                 self._launch(program)
             except RedisDidNotStart:
                 self._end_watchdog()
-                if attempt == START_ATTEMPTS or not self._wants_any_port or not self._port_was_taken():
+                is_taken = self._port_was_taken()
+                if attempt == START_ATTEMPTS or not self._wants_any_port or not is_taken:
                     self._remove_temporary()
+                    if is_taken:
+                        raise RedisDidNotStart(f"port {self.port} of 127.0.0.1 is in use; take another one") from None
                     raise
             else:
                 self._wants_any_port = False  # a restart keeps the port

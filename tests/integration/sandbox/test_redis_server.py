@@ -63,8 +63,8 @@ def test_a_given_directory_is_kept(tmp_path: Path):
         assert client.get("a") == b"1"
 
 
-def test_a_port_that_is_taken_is_an_error_with_the_servers_words():
-    with EmbeddedRedis() as first, pytest.raises(RedisDidNotStart, match="in use"):
+def test_a_port_that_is_taken_is_named_in_one_sentence():
+    with EmbeddedRedis() as first, pytest.raises(RedisDidNotStart, match=rf"^port {first.port} of 127.0.0.1 is in use"):
         EmbeddedRedis(port=first.port).start()
 
 
