@@ -55,6 +55,10 @@ def test_another_content_under_the_same_key_is_a_conflict_that_names_the_field(s
     assert "key_conflict" in done.stdout
     assert "amount was '1.25' and is now '9.99'" in done.stdout
 
+    done = stack.refunds("submit", "-", input=json.dumps({**job, "return_to_stock": True}))
+
+    assert "return_to_stock was not given and is now True" in done.stdout
+
 
 def test_good_lines_of_a_file_are_accepted_beside_bad_ones(stack: Stack, a_job: Job):
     good, bad = a_job(), a_job(amount=1.25)

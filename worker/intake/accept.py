@@ -146,8 +146,14 @@ def _answer(row: Row, receipt: Receipt) -> Answer:
     problems: tuple[Problem, ...] = ()
     if receipt.status == "key_conflict":
         changed = differences(parse_stored(receipt.first), parse_stored(row.document))
-        problems = tuple(Problem(name, f"was {old!r} and is now {new!r}") for name, (old, new) in changed.items())
+        problems = tuple(
+            Problem(name, f"was {_said(old)} and is now {_said(new)}") for name, (old, new) in changed.items()
+        )
     return Answer(idempotency_key=row.key, status=receipt.status, state=receipt.state, problems=problems)
+
+
+def _said(value: object) -> str:
+    return "not given" if value is None else repr(value)
 
 
 async def take_in(documents: Sequence[Document], r: Intake, publish: Publish, *, lane: str, door: str) -> list[Answer]:
