@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,35 @@ def test_a_sum_above_the_limit_and_a_bad_line_of_a_strict_file_stop_all(stack: S
     )
     assert "--strict accepts nothing" in start(stack, file, "much", "--yes", "--strict", code=2)["error"]
     assert not stack.client.exists("refunds:campaign:much")
+
+
+def test_a_dry_run_shows_all_and_ends_as_the_start_would_be_refused(stack: Stack, order_id: int, write: Write):
+    file = write(f"{order_id},60.00", f"{order_id},x")
+    for options, words in (
+        (("--limit-total", "50"), "--limit-total is 50.00"),
+        (("--strict",), "--strict accepts nothing"),
+    ):
+        done = stack.refunds("campaign", "start", file, "--name", "dry", "--dry-run", "--json", *options)
+        assert done.returncode == 2
+        assert json.loads(done.stdout)["total"] == "60.00"
+        assert words in done.stderr
+
+
+def test_without_a_shop_a_look_says_that_no_line_is_a_job(stack: Stack, order_id: int, write: Write):
+    env = {"REFUNDS_SHOPS": ""}
+    file = write(f"{order_id},1.00")
+    done = stack.refunds("campaign", "start", file, "--name", "no-shop", "--dry-run", "--live", env=env)
+    assert done.returncode == 2
+    assert "no line of" in done.stderr
+    assert "is not configured" in Path(f"{file}.rejected.csv").read_text()
+
+
+def test_a_pipe_or_a_device_is_no_file_of_a_campaign(stack: Stack, tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (str(tmp_path / "pipe"), "/dev/zero", "-"):
+        done = stack.refunds("campaign", "start", path, "--name", "piped", "--dry-run", timeout=30)
+        assert done.returncode == 2
+        assert "completed after a crash" in done.stderr
 
 
 def test_the_same_content_is_refunded_under_one_name_only(stack: Stack, order_ids: Iterator[int], write: Write):

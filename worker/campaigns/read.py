@@ -182,7 +182,10 @@ class Source:
         if "\r" in text or "\x00" in text:
             raise WrongFile("its header holds control characters; save it as CSV with the line ends of Windows or Unix")
         self.delimiter = delimiter_of(text)
-        self.columns = Columns.of(cells_of(text, self.delimiter))
+        try:
+            self.columns = Columns.of(cells_of(text, self.delimiter))
+        except csv.Error as error:
+            raise WrongFile(f"its first line is no CSV ({error}); is a quote never closed?") from None
 
 
 def cells_of(row: str, delimiter: str) -> list[str]:

@@ -47,7 +47,7 @@ async def quotes_of(
                 await _quote(job, shops[job.shop], found)
                 progress(1)
 
-        at_once = min(_AT_ONCE, *(shop.max_concurrency for shop in settings.shops.values()))
+        at_once = min([_AT_ONCE, *(shop.max_concurrency for shop in settings.shops.values())])
         async with asyncio.TaskGroup() as group:
             for _ in range(at_once):
                 group.create_task(look())

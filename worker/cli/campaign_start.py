@@ -115,7 +115,7 @@ def start(
         limit_total=_checked_limit(limit_total), strict=strict, yes=yes, add=add, again=again, by=by or login(),
         as_json=as_json,
     )  # fmt: skip
-    if file == "-":
+    if file == "-" or (Path(file).exists() and not (Path(file).is_file() or Path(file).is_dir())):  # a pipe, a device
         raise Failure("a campaign needs a file, so that it can be completed after a crash", code=Exit.INVALID)
     settings = settings_for_a_command()
     if shop and shop not in settings.shops:
@@ -182,6 +182,7 @@ class _Run:
                     self._tell(quotes)
                 if self.wish.dry_run:
                     self._end(existing.state if existing else None, quotes)
+                    self._refuse_what_is_too_much()
                     return
                 self._refuse_what_is_too_much()
                 if not self._new and existing and existing.state is not CampaignState.DRAFT:
@@ -254,12 +255,15 @@ class _Run:
     def _ask(self) -> None:
         if self.wish.yes or not self._new:
             return
-        words = f"{self._new:,} refunds: {campaign_survey.money_in_words(self.survey)}"
+        words = self._what()
         if not sys.stdin.isatty():
             raise Failure(f"{words}. Nobody can be asked here: say --yes to start", code=Exit.INVALID)
         remark(words)
         if not typer.confirm("Start them?", default=False, err=True):
             raise Failure("nothing was accepted", code=Exit.INVALID)
+
+    def _what(self) -> str:
+        return f"{self._new:,} refunds: {campaign_survey.money_in_words(self.survey)}"
 
     # --- begin ------------------------------------------------------------------------------------------------
 
@@ -321,7 +325,7 @@ class _Run:
             said |= {"conflicts_since": done.conflicts if done else [], "quotes": quotes.as_json() if quotes else None}
             answer_json(said)
         elif self.wish.dry_run:
-            answer(f"a dry run: nothing was accepted. It would be {campaign_survey.money_in_words(self.survey)}")
+            answer(f"a dry run: nothing was accepted. It would be {self._what()}")
         elif done:
             answer(f"{self.wish.name} is {state}: {done.accepted:,} jobs accepted")
             for key in done.conflicts[:10]:

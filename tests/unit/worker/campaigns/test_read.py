@@ -78,6 +78,7 @@ def test_a_line_that_is_too_long_is_not_kept_and_the_next_one_is_read(tmp_path: 
         (b"order_id\rx\r\n", "control characters"),
         (b"x" * 1000 + b"\n", "1000 bytes"),
         (b"1,2,3\n", "fields of the job document"),
+        (b'order_id,"amount\n1,2.00\n', "is a quote never closed"),
     ],
 )
 def test_a_file_that_is_none_is_refused_as_a_whole(tmp_path: Path, content: bytes, words: str):
