@@ -70,7 +70,10 @@ def test_a_missing_file_is_named(stack: Stack, command: str):
 
 
 def test_an_empty_input_holds_no_job(stack: Stack):
-    assert stack.refunds("submit", "-", input="\n\n").returncode == 2
+    for command in ("submit", "explain"):
+        done = stack.refunds(command, "-", "--json", input="\n\n")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "the input holds no job" in done.stderr
 
 
 def test_redis_away_is_code_3_and_names_the_address_without_a_password(stack: Stack, tmp_path: Path):

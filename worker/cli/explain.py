@@ -13,7 +13,7 @@ from worker.cli.documents import documents, opened_input
 from worker.cli.examples import examples
 from worker.cli.failure import Exit
 from worker.cli.opening import settings_for_a_command
-from worker.cli.output import answer, answer_json, answer_table, fields, pretty
+from worker.cli.output import answer, answer_json, answer_table, fields, pretty, remark
 from worker.cli.quoting import planned_live
 from worker.domain.decision import Rule
 from worker.domain.facts import needs, reasons_to_read
@@ -55,7 +55,7 @@ def explain(
                 _print(said)
     if not count:
         worst = Exit.INVALID
-        answer("the input holds no job")
+        remark("the input holds no job")
     raise SystemExit(int(worst))
 
 
