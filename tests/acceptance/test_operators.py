@@ -62,6 +62,50 @@ def test_status_adds_up(stack: Stack, a_job: Job):
     assert found["accepted"] == sum(found["states"].values())
 
 
+def test_an_edit_that_changes_nothing_makes_no_revision(stack: Stack, a_job: Job):
+    job = a_job(order_id=9_999_999)
+    key = job["idempotency_key"]
+    assert stack.refunds("submit", "-", "--wait", input=json.dumps(job)).returncode == 1
+    said = ("--by", "ann", "--why", "a test")
+    same = stack.refunds("dead", "edit", key, "--set", "order_id=9999999", "--replay", *said)
+    assert same.returncode == 2
+    assert f"refunds dead replay {key}" in same.stderr
+    for editor in ("false", "/no/such/editor"):  # left as one gives up; not there
+        done = stack.refunds("dead", "edit", key, *said, env={"EDITOR": editor})
+        assert done.returncode == 2
+        assert "nothing was changed" in done.stderr
+    assert json.loads(stack.refunds("dead", "show", key, "--json").stdout)["revision"] == 1
+
+
+def test_an_audit_of_nothing_does_not_agree(stack: Stack):
+    wrong = [
+        ("audit", "--campaign", "misspelt"), ("audit", "--trail", "--noted", "abc"),
+        ("audit", "--since", "2026-02-30"), ("audit", "--since", "2026-02-03 25:00:00"),
+    ]  # fmt: skip
+    words = ["no campaign is named 'misspelt'", "--noted must be a hash", "--since must be", "--since must be"]
+    for args, said, done in zip(wrong, words, stack.refunds_at_once(wrong), strict=True):
+        assert (done.returncode, done.stdout) == (2, ""), args
+        assert said in done.stderr
+    commands = [("audit",), ("campaign", "report", "any")]
+    for done in stack.refunds_at_once(commands, env={"REFUNDS_SHOPS": ""}):
+        assert done.returncode == 2
+        assert "no shop is configured" in done.stderr
+
+
+def test_an_output_that_is_closed_is_no_bug(stack: Stack):
+    for closed in (">&-", "2>&-"):
+        done = stack.shell(f"python -m worker dead list {closed}")
+        assert done.returncode == 0, done.stderr
+
+
+def test_an_export_names_the_file_that_cannot_be_written(stack: Stack, tmp_path: Path):
+    for out, words in ((tmp_path, "it is a directory"), (tmp_path / "no" / "file.csv", "No such file or directory")):
+        done = stack.refunds("dead", "export", "--out", str(out))
+        assert done.returncode == 2
+        assert f"cannot write {out}: {words}" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_doctor_finds_the_stack_well_and_names_what_is_not(stack: Stack):
     assert stack.refunds("doctor").returncode == 0
     stack.client.config_set("appendfsync", "everysec")

@@ -1,5 +1,6 @@
 """refunds audit: the ledger against the shops, both ways; with --trail, whether the record of all acts is whole."""
 
+import datetime as dt
 import re
 from dataclasses import asdict
 from typing import Annotated
@@ -9,7 +10,9 @@ import typer
 from config.settings import Settings
 from worker.audit import Audit, audit
 from worker.campaigns.report import campaign_keys
+from worker.campaigns.store import Campaigns
 from worker.cancelling import run_until_done
+from worker.cli.campaign_steer import missing_campaign
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import opened_desk, opened_shops, settings_for_a_command
@@ -55,9 +58,14 @@ def audit_command(
         return
     if subject or noted:
         raise Failure("--subject and --noted go with --trail", code=Exit.INVALID)
-    if since is not None and not re.fullmatch(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?", since):
+    if since is not None and not _is_a_time(since):
         raise Failure("--since must be YYYY-MM-DD or 'YYYY-MM-DD HH:MM:SS' (UTC)", code=Exit.INVALID)
-    found = run_until_done(_audit(settings_for_a_command(), campaign, since))
+    settings = settings_for_a_command()
+    if not settings.shops:
+        raise Failure(
+            "no shop is configured, so there is nothing to compare with: set REFUNDS_SHOPS", code=Exit.INVALID
+        )
+    found = run_until_done(_audit(settings, campaign, since))
     if as_json:
         answer_json({**asdict(found), "agrees": not found.differences})
     else:
@@ -69,7 +77,22 @@ def audit_command(
 async def _audit(settings: Settings, campaign: str | None, since: str | None) -> Audit:
     async with opened_desk(settings) as desk, opened_shops(settings, desk.redis) as shops:
         keys = await campaign_keys(desk.redis, campaign) if campaign else None
-        return await audit(desk.ledger, shops, campaign=campaign, keys=keys, since=since)
+        found = await audit(desk.ledger, shops, campaign=campaign, keys=keys, since=since)
+        if campaign and not (found.settled or found.open or found.dead or found.cancelled or found.unchecked):
+            campaigns = Campaigns(desk.redis)
+            if await campaigns.find(campaign) is None:  # agreeing about nothing would hide a misspelt name
+                raise await missing_campaign(campaigns, campaign)
+        return found
+
+
+def _is_a_time(text: str) -> bool:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d( \d\d:\d\d:\d\d)?", text):
+        return False
+    try:
+        dt.datetime.fromisoformat(text)
+    except ValueError:  # no such day or hour: the shop would take it, and find nothing
+        return False
+    return True
 
 
 def _show(found: Audit) -> None:
@@ -88,6 +111,8 @@ def _show(found: Audit) -> None:
 
 
 def _of_trail(settings: Settings, *, subject: str, noted: str, as_json: bool) -> None:
+    if noted and not re.fullmatch(r"[0-9a-f]{64}", noted):
+        raise Failure("--noted must be a hash, as this command prints it (64 hex digits)", code=Exit.INVALID)
     chain = run_until_done(_verify(settings, subject=subject, noted=noted, as_json=as_json))
     if chain.broken_at:
         raise Failure(f"THE TRAIL IS BROKEN at record {chain.broken_at}: {chain.why}", code=Exit.SOME_FAILED)

@@ -64,7 +64,11 @@ def report(
     Exit code 0 when ledger and shop agree, 1 on any difference, 3 when Redis or a shop cannot be asked.
     """
     paths = paths_of(name, out, form)
-    made = run_until_done(_make(settings_for_a_command(), name, paths, by or login(), is_audited=not no_audit))
+    settings = settings_for_a_command()
+    if not (settings.shops or no_audit):
+        words = "no shop is configured, so there is nothing to compare with: set REFUNDS_SHOPS, or say --no-audit"
+        raise Failure(words, code=Exit.INVALID)
+    made = run_until_done(_make(settings, name, paths, by or login(), is_audited=not no_audit))
     if as_json:
         files = {str(path): sha256 for path, sha256 in made.files.items()}
         answer_json({"name": name, "files": files, "figures": made.figures.summary(), "audit": made.audit.summary()})

@@ -85,10 +85,13 @@ async def _edit(settings: Settings, key_or_id: str, wish: _Wish) -> None:
         if reason := objection(letter, job):
             raise Failure(reason, code=Exit.SOME_FAILED)
         document = stored(job)
-        _show_changes(_object(before), json.loads(document), as_json=wish.as_json)
+        differs = _show_changes(_object(before), json.loads(document), as_json=wish.as_json)
         if wish.dry_run:
             remark("the document is valid; nothing was changed (--dry-run)")
             return
+        if letter.was_a_job and not differs:
+            words = f"nothing was changed; `refunds dead replay {letter.key}` sends it again as it is"
+            raise Failure(words, code=Exit.INVALID)
         if letter.was_a_job:
             await _revise(desk, letter, job, document, wish)
         else:
@@ -156,7 +159,12 @@ def _in_editor(before: str, settings: Settings) -> str:
     known = _object(before)
     text: str | None = pretty(known) if known else before
     while True:
-        text = click.edit(text, extension=".json")
+        try:
+            text = click.edit(text, extension=".json")
+        except click.ClickException as error:  # there is none, or it was left as one gives up, as :cq in vi
+            raise Failure(
+                f"nothing was changed: {error.message} (or give --set FIELD=VALUE)", code=Exit.INVALID
+            ) from None
         if text is None:
             raise Failure("the editor was left without a change (or give --set FIELD=VALUE)", code=Exit.INVALID)
         try:
@@ -170,16 +178,17 @@ def _in_editor(before: str, settings: Settings) -> str:
             return text
 
 
-def _show_changes(before: Mapping[str, Any], after: Mapping[str, Any], *, as_json: bool) -> None:
+def _show_changes(before: Mapping[str, Any], after: Mapping[str, Any], *, as_json: bool) -> bool:
     found = changes_of(before, after)
     if as_json:
         answer_json({"changes": [{"field": path, "before": old, "after": new} for path, old, new in found]})
-        return
+        return bool(found)
     for path, old, new in found:
         answer(f"- {path}: {_shown(old)}")
         answer(f"+ {path}: {_shown(new)}")
     if not found:
         answer("nothing differs")
+    return bool(found)
 
 
 def _shown(value: object) -> str:

@@ -28,6 +28,7 @@ from worker.cli.dead_filters import (
     filter_of,
 )
 from worker.cli.examples import examples
+from worker.cli.failure import Exit, Failure
 from worker.cli.opening import opened_desk, settings_for_a_command
 from worker.cli.output import remark
 from worker.cli.progress import counting
@@ -109,7 +110,12 @@ def _opened(out: Path | None) -> Iterator[TextIO]:
         yield sys.stdout
         sys.stdout.flush()
         return
-    number, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part")
+    if out.is_dir():
+        raise Failure(f"cannot write {out}: it is a directory", code=Exit.INVALID)
+    try:
+        number, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.name}.", suffix=".part")
+    except OSError as error:
+        raise Failure(f"cannot write {out}: {error.strerror}", code=Exit.INVALID) from None
     part = Path(name)
     try:
         with os.fdopen(number, "w", encoding="utf-8", newline="") as file:

@@ -16,7 +16,6 @@ from worker.cli.people import login
 from worker.guards.budget import Spent, limits_by_shop, spent_today
 from worker.guards.pauses import Scope, pause, pauses, resume
 from worker.guards.view import ShopView, view
-from worker.ledger.connection import connect
 
 _COLUMNS = (
     *("shop", "breaker", "paused", "limit", "rate", "latency", "in use", "waiting", "parked"),
@@ -125,9 +124,8 @@ def resume_command(shop: Shop = None, lane: OfLane = None, as_json: AsJson = Fal
 
 
 async def _resume(settings: Settings, scope: Scope) -> tuple[bool, list[str]]:
-    redis = connect(settings.redis_url, timeout_seconds=settings.redis_timeout_seconds)
-    async with redis:
-        return await resume(redis, scope), list(await pauses(redis))
+    async with opened_desk(settings) as desk:
+        return await resume(desk.redis, scope), list(await pauses(desk.redis))
 
 
 def _check(settings: Settings, scope: Scope) -> None:

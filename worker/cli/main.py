@@ -1,7 +1,9 @@
 """The `refunds` command: its commands, and how each way of failing is told."""
 
+import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 import typer
@@ -88,6 +90,8 @@ def make_cli(asked: str = "") -> typer.Typer:
 
 def run() -> None:
     """Run the command line; the console script."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - closed by `>&-`
+    sys.stderr = sys.stderr or Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open to the end
     try:
         make_cli(sys.argv[1] if len(sys.argv) > 1 else "")()
     except Exception as error:  # noqa: BLE001 - the last resort: a sentence, never a traceback

@@ -38,7 +38,10 @@ def register(cli: typer.Typer) -> None:
     cli.command(epilog=examples("refunds worker", "refunds worker --threads 64 --lanes bulk --no-upkeep"))(worker)
     cli.command(epilog=examples("refunds upkeep"))(upkeep)
     cli.command(
-        epilog=examples("refunds intake", "redis-cli XADD refunds:intake '*' job '{\"idempotency_key\": ...}'")
+        epilog=examples(
+            "refunds intake",
+            'redis-cli XADD refunds:intake \'*\' job \'{"idempotency_key": "rma-1", "order_id": 1, "full": true}\'',
+        )
     )(intake)
 
 
