@@ -9,7 +9,17 @@ from worker.intake.accept import take_in
 
 
 @app.task(name=TaskName.SUBMIT.value, acks_late=True)
-def submit(document: Any, lane: str = "express") -> None:  # noqa: ANN401 - whatever was sent
-    """Accept one document; what is no job becomes a dead letter `invalid`."""
+def submit(*args: Any, **named: Any) -> None:  # noqa: ANN401 - whatever was sent
+    """Accept one `document`, and its `lane` if one is given; what is no job becomes a dead letter `invalid`."""
+    try:
+        document, lane = _arguments(*args, **named)
+    except TypeError:  # a misspelt name, two documents: kept as they came, or nobody would see them again
+        document, lane = {"args": args, "kwargs": named}, "express"
     process = runtime()
     process.run(lambda: take_in([document], process.resources, Enqueue(app), lane=lane, door="send_task"))
+
+
+def _arguments(document: Any, lane: str | None = None) -> tuple[Any, str]:  # noqa: ANN401 - whatever was sent
+    if not isinstance(lane, str | None):
+        raise TypeError("a lane is a name")
+    return document, lane or "express"

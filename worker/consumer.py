@@ -7,6 +7,7 @@ a message carried. Proven by tests/chaos/test_redis_killed.py; drop this module 
 """
 
 import logging
+from json import JSONDecodeError
 from typing import Any
 
 import structlog
@@ -28,8 +29,10 @@ class ReconnectingConsumer(Consumer):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - Celery's signature
         super().__init__(*args, **kwargs)
-        #: What Kombu raises for a channel whose connection is gone; an acknowledgement that fails so is only logged.
-        self.connection_errors: tuple[type[Exception], ...] = (*self.connection_errors, AttributeError)
+        #: What Kombu raises for a channel whose connection is gone (an acknowledgement that fails so is only logged),
+        #: and for bytes in a queue that are no message, which would end the worker.
+        mine = (AttributeError, JSONDecodeError, UnicodeDecodeError)
+        self.connection_errors: tuple[type[Exception], ...] = (*self.connection_errors, *mine)
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """Close the broken connection without giving messages back over it, and go on to reconnect."""

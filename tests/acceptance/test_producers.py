@@ -92,3 +92,36 @@ def test_an_invalid_document_of_send_task_becomes_a_dead_letter(stack: Stack, a_
         app.send_task("refunds.submit", args=[job])
 
     stack.wait_until(lambda: any(letter["key"] == job["idempotency_key"] for letter in letters(stack)))
+
+
+def test_arguments_that_are_none_of_the_task_become_a_dead_letter(stack: Stack, a_job: Callable[..., dict[str, Any]]):
+    from celery import Celery  # noqa: PLC0415 - as a producer would
+
+    jobs = [a_job() for _ in range(4)]
+    with Celery(broker=stack.redis_url, set_as_current=False) as app:
+        app.send_task("refunds.submit", kwargs={"job": jobs[0]}, queue="refunds.submit")
+        app.send_task("refunds.submit", args=jobs[1:3], queue="refunds.submit")
+        app.send_task("refunds.submit", kwargs={"document": jobs[3], "lane": "bulk"}, queue="refunds.submit")
+
+    stack.settle([jobs[3]["idempotency_key"]])
+    for job in jobs[:3]:
+        key = job["idempotency_key"]
+        stack.wait_until(lambda: any(key in letter["raw"] for letter in letters(stack)))  # noqa: B023 - waited for here
+        assert stack.state(key) is None
+
+
+@pytest.mark.parametrize(
+    "garbage", [b"{", b"\xff\xfe", b'{"idempotency_key": "a"}'], ids=["half", "not UTF-8", "no message"]
+)
+def test_bytes_in_a_queue_that_are_no_message_end_no_worker(
+    stack: Stack, a_job: Callable[..., dict[str, Any]], garbage: bytes
+):
+    alive = [process for process in stack.processes.values() if process.poll() is None]
+    stack.client.lpush("refunds.express", garbage)
+    stack.wait_until(lambda: stack.client.llen("refunds.express") == 0)
+
+    job = a_job()
+    stack.submit(job)
+
+    assert stack.settle([job["idempotency_key"]]) == {job["idempotency_key"]: "settled"}
+    assert all(process.poll() is None for process in alive)
