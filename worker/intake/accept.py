@@ -3,12 +3,14 @@
 A job is accepted when its entry stands. If publishing fails after that, upkeep publishes it.
 """
 
+import asyncio
 import base64
+import contextlib
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import structlog
 from kombu.exceptions import OperationalError
@@ -27,6 +29,8 @@ from worker.ledger.row import Receipt, Row
 
 log = structlog.get_logger("intake")
 
+#: How soon a document is taken in again after the ledger was away, in seconds.
+_AWAY_SECONDS: Final = 1.0
 Publish = Callable[[str, int, Sequence[str]], Awaitable[None]]
 Document = bytes | str | dict[str, Any]
 
@@ -170,6 +174,28 @@ async def take_in(documents: Sequence[Document], r: Intake, publish: Publish, *,
             await r.ledger.bury_invalid(key=key, raw_base64=raw, reason=answer.status, reasons=reasons, door=door)
             log.warning("document.refused", door=door, key=key, status=answer.status, reasons=reasons)
     return answers
+
+
+async def take_in_at_last(  # noqa: PLR0913 - as `take_in`
+    documents: Sequence[Document], r: Intake, publish: Publish, *, lane: str, door: str, stopping: asyncio.Event
+) -> list[Answer]:
+    """The same, for a message that is gone once it was read: trouble with the ledger is waited out.
+
+    Raises:
+        RedisError: We are to stop, and the ledger is still away: the message must go back.
+    """
+    is_away = False
+    while True:
+        try:
+            return await take_in(documents, r, publish, lane=lane, door=door)
+        except (RedisError, OSError) as error:
+            if stopping.is_set():
+                raise
+            if not is_away:
+                log.warning("intake.redis_away", door=door, error=type(error).__name__, detail=str(error)[:200])
+            is_away = True
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopping.wait(), _AWAY_SECONDS)
 
 
 def raw_bytes(document: object) -> bytes:
