@@ -5,14 +5,13 @@
 local key, entry = ARGV[2], entry_of(ARGV[2])
 if not is_held(entry, ARGV[3]) then return 'stale fence' end
 local now = time_ms(ARGV[1])
-local known = redis.call('HMGET', entry, 'state', 'sends')
-local state = known[1]
+local state = redis.call('HGET', entry, 'state')
 let_go(entry, key)
 local faults = ARGV[4] == '1' and redis.call('HINCRBY', entry, 'faults', 1) or 0
 if faults > 0 and faults >= tonumber(ARGV[5]) then
   free_order(entry, key, now)
-  local is_unsent = state == 'claimed' and known[2] == '0'
-  bury(entry, key, now, 'internal_error', is_unsent and 'not_sent' or 'unknown', 'the worker failed on this job ' .. faults .. ' times; its log says how')
+  local verdict = state == 'claimed' and is_surely_unsent(entry) and 'not_sent' or 'unknown'
+  bury(entry, key, now, 'internal_error', verdict, 'the worker failed on this job ' .. faults .. ' times; its log says how')
   return 'dead'
 end
 if state == 'claimed' then
