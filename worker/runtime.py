@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from typing import Any, Final, TypeVar
 
+import sentry_sdk
 import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -126,6 +127,9 @@ async def heartbeat(r: Resources) -> None:
             if not is_away:
                 log.warning("worker.heartbeat_failed", error=type(error).__name__)
             is_away = True
+        except Exception as error:  # without a heartbeat others would take over whatever we claim
+            sentry_sdk.capture_exception(error)
+            log.exception("worker.heartbeat_broken")
         await asyncio.sleep(min(r.settings.heartbeat_seconds, _AWAY_SECONDS if is_away else math.inf))
 
 
@@ -141,8 +145,7 @@ async def give_back(r: Resources) -> None:
         del r.orphans[0]
     strangers = {str(key) for key in await r.redis.smembers(f"refunds:held:{r.worker}")} - r.held
     for key in strangers & r.strangers:
-        entry = await r.ledger.find(key)
-        if entry is not None and entry.holder == r.worker:
-            log.warning("claim.given_back", key=key, state=entry.state)
-            await r.ledger.release(key, entry.token)
+        if token := await r.ledger.token_of(key, r.worker):
+            log.warning("claim.given_back", key=key)
+            await r.ledger.release(key, token)
     r.strangers = strangers

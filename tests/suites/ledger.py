@@ -160,6 +160,29 @@ class LedgerPromises:
             await bench.ledger.release(claim, found.token)
         assert await bench.redis.smembers("refunds:held:w1") == set()
 
+    @pytest.mark.parametrize(("field", "value"), [("history", "no JSON"), ("sends", "many")])
+    async def test_an_entry_that_cannot_be_read_stops_none_of_the_others_and_goes_to_a_human(
+        self, bench: Bench, field: str, value: str
+    ):
+        await bench.accept("a", "damaged", "b")
+        await bench.redis.hset("refunds:entry:damaged", mapping={field: value})
+
+        assert [claim.key for claim in await bench.claims("a", "damaged", "b")] == ["a", "b"]
+        for number in range(1, MAX_FAULTS):
+            bench.clock.pass_seconds(2**number)
+            assert await bench.claims("damaged") == []
+
+        (letter,) = await bench.letters()
+        assert (letter["key"], letter["reason"]) == ("damaged", "internal_error")
+
+    async def test_an_entry_that_cannot_even_be_buried_stops_none_of_the_others(self, bench: Bench):
+        await bench.accept("a", "damaged")
+        await bench.redis.hset(
+            "refunds:entry:damaged", mapping={"money": "much", "money_day": "1", "faults": "no number"}
+        )
+
+        assert [claim.key for claim in await bench.claims("damaged", "a")] == ["a"]
+
     async def test_what_is_not_due_final_or_missing_is_not_claimed(self, bench: Bench):
         await bench.accept("waiting", "settled", "dead", "free")
         await bench.defer(await bench.claim("waiting"), State.WAITING)
@@ -461,6 +484,17 @@ class LedgerPromises:
         (letter,) = await bench.letters()
 
         assert (letter["reason"], letter["verdict"]) == ("internal_error", "not_sent")
+
+    async def test_a_failure_of_ours_on_a_job_that_may_have_been_sent_before_a_restart_is_unknown(self, bench: Bench):
+        await bench.accept("k")
+        await bench.ledger.note_server("run-2")
+        for number in range(MAX_FAULTS):
+            claim = await bench.claim(worker=f"w{number}")
+            await bench.ledger.release("k", claim.token, is_fault=True)
+            bench.clock.pass_seconds(2 ** (number + 1))
+        (letter,) = await bench.letters()
+
+        assert (letter["reason"], letter["verdict"]) == ("internal_error", "unknown")
 
     async def test_a_fence_that_was_given_out_twice_lets_only_the_newer_holder_write(self, bench: Bench):
         """A Redis that lost its newest writes counts fences from where it was."""

@@ -5,12 +5,14 @@ The caller's fence is checked by every move that writes, so a worker that lost i
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 from itertools import chain
 from typing import Any, Final, Literal, cast
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from worker.domain.lifecycle import State
 from worker.domain.limits import NO_LIMITS, Hold, Limits, to_cents
@@ -114,17 +116,26 @@ class Ledger(Entries):
 
         Raises:
             LedgerMissing: Nothing may be sent; the entries stay queued.
+            RedisError: What was claimed is not known; all of it is given back by the heartbeat.
         """
         answer = await self._move("claim", self._now(), worker, self._lease_ms, lane, message, " ".join(full), *keys)
         if answer[0] == "no ledger":
             raise LedgerMissing
         now_ms, epoch_ms = int(answer[0]), int(answer[1])
-        claims = []
+        claims, unreadable = [], []
         for key, (verdict, *flat) in zip(keys, answer[3:], strict=True):
             if verdict == "claimed":
-                entry = Entry.read(key, dict(zip(flat[::2], flat[1::2], strict=True)))
+                fields = dict(zip(flat[::2], flat[1::2], strict=True))
+                try:
+                    entry = Entry.read(key, fields)
+                except (ValueError, ArithmeticError):  # damaged: it must not stop the others
+                    unreadable.append((key, f"{fields['fence']}@{fields['holder']}"))
+                    continue
                 claims.append(Claim(entry=entry, now_ms=now_ms, possibly_sent_ms=possibly_sent(entry, epoch_ms,
                                     after_loss=answer[2] == "after_loss")))  # fmt: skip
+        for key, token in unreadable:
+            with suppress(ResponseError):  # so damaged that not even this can be done: the heartbeat gives it back
+                await self.release(key, token, is_fault=True)
         return claims
 
     async def lock(self, claim: Claim, *, order_id: int) -> None:
@@ -227,6 +238,11 @@ class Ledger(Entries):
         """
         cents = ["" if one is None else to_cents(one) for one in (hold.limit, hold.spent, hold.asked)]
         _check(await self._move("hold", self._now(), claim.key, claim.token, hold.reason, *cents, to_json(line)))
+
+    async def token_of(self, key: str, worker: str) -> str:
+        """Give the token of the claim of a key, if this worker holds it, else ""; the entry itself may be damaged."""
+        fence, holder = await cast("Any", self.redis.hmget(f"refunds:entry:{key}", ["fence", "holder"]))
+        return f"{fence}@{holder}" if holder == worker else ""
 
     async def release(self, key: str, token: str, *, is_fault: bool = False) -> None:
         """Give a claim back after trouble: queued if nothing was sent, else in doubt.

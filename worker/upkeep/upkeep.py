@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
+import sentry_sdk
 import structlog
 from kombu.exceptions import OperationalError
 from redis.asyncio import Redis
@@ -30,6 +31,8 @@ _LEADER_MS: Final = 3000
 #: How often backlogs are looked at while a campaign runs, in seconds: what is ahead of the workers is some seconds of
 #: work, and of a quick shop with a short window less.
 _FEED_SECONDS: Final = 0.05
+#: How long upkeep rests after a fault of its own, in seconds.
+_FAILED_SECONDS: Final = 1.0
 _KEEP_LEADING: Final = """
 if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('PEXPIRE', KEYS[1], ARGV[2]) return 1 end
 return redis.call('SET', KEYS[1], ARGV[1], 'NX', 'PX', ARGV[2]) and 1 or 0
@@ -75,6 +78,11 @@ class Upkeep:
                 if not is_away:
                     log.warning("upkeep.ledger_away", error=type(error).__name__)
                 is_away, did = True, 0
+            except Exception as error:  # without upkeep nothing that waits would come back
+                sentry_sdk.capture_exception(error)
+                log.exception("upkeep.failed")
+                did = 0
+                await asyncio.sleep(_FAILED_SECONDS)
             pause = settings.upkeep_interval_seconds
             if self._has_campaigns:
                 pause = min(_FEED_SECONDS, pause)

@@ -1,0 +1,88 @@
+"""What keeps a process alive to the others goes on, whatever happens in it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import pytest
+from fakeredis import FakeAsyncRedis
+from redis.asyncio import Redis
+
+from config.settings import Settings
+from tests.factories import a_job
+from tests.fakes import FakeShop, resources
+from worker.cancelling import cancel_surely
+from worker.intake.accept import stored
+from worker.ledger.ledger import Ledger
+from worker.resources import Resources
+from worker.runtime import give_back, heartbeat
+from worker.upkeep.upkeep import Upkeep
+
+
+class Stumbling(Ledger):
+    """A ledger whose first heartbeat fails by a fault of our own."""
+
+    def __init__(self, redis: Redis) -> None:
+        super().__init__(redis)
+        self.has_stumbled, self.has_beaten = False, asyncio.Event()
+
+    async def beat(self, worker: str) -> int:
+        if not self.has_stumbled:
+            self.has_stumbled = True
+            raise KeyError("a fault of ours")
+        self.has_beaten.set()
+        return await super().beat(worker)
+
+
+@pytest.fixture
+async def r() -> AsyncIterator[Resources]:
+    redis: Redis = FakeAsyncRedis(decode_responses=True)
+    ledger = Stumbling(redis)
+    await ledger.initialise("first")
+    made = resources(redis, FakeShop(), ledger=ledger)
+    made.settings = Settings.model_construct(
+        heartbeat_seconds=0.01, wait_for_disk=False, lost_message_seconds=3.0, upkeep_interval_seconds=0.01
+    )
+    yield made
+    await redis.aclose()
+
+
+async def test_a_fault_of_ours_does_not_end_the_heartbeat(r: Resources):
+    beating = asyncio.create_task(heartbeat(r))
+    assert isinstance(r.ledger, Stumbling)
+    await asyncio.wait_for(r.ledger.has_beaten.wait(), 5)
+    await cancel_surely(beating)
+
+
+async def test_a_claim_that_nobody_knows_of_is_given_back_also_where_its_entry_cannot_be_read(r: Resources):
+    job = a_job(idempotency_key="k")
+    await r.ledger.accept([(job, stored(job))], lane="express", message=1)
+    await r.ledger.claim(["k"], worker=r.worker, lane="express", message=1)  # its answer gets lost
+    await r.redis.hset("refunds:entry:k", "history", "no JSON")
+
+    for _ in range(2):
+        await give_back(r)
+
+    assert await r.redis.hmget("refunds:entry:k", ["state", "holder"]) == ["queued", None]
+
+
+async def test_a_fault_while_a_message_is_published_does_not_end_upkeep(r: Resources):
+    published: asyncio.Queue[list[str]] = asyncio.Queue()
+    is_first = True
+
+    async def publish(_lane: str, _message: int, keys: Sequence[str]) -> None:
+        nonlocal is_first
+        published.put_nowait(list(keys))
+        if is_first:
+            is_first = False
+            raise AttributeError("a channel that has no connection any more")
+
+    broker: Any = FakeAsyncRedis()
+    keeping = asyncio.create_task(Upkeep(r, publish, broker).run())
+    for key in ("first", "second"):
+        job = a_job(idempotency_key=key)
+        await r.ledger.accept([(job, stored(job))], lane="express", message=1)
+        await r.redis.zadd("refunds:due", {key: 1})
+        assert await asyncio.wait_for(published.get(), 5) == [key]
+    await cancel_surely(keeping)
+    await broker.aclose()
