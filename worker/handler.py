@@ -26,7 +26,7 @@ from worker.domain.plan import Plan, plan
 from worker.domain.problems import InvalidJob
 from worker.guards.signals import of_error, of_reading
 from worker.ledger.entry import Claim, Entry
-from worker.ledger.ledger import Cancelled, OrderBusy, Paused
+from worker.ledger.ledger import Cancelled, OrderBusy, Paused, ServerChanged
 from worker.ledger.over_limit import OverLimit
 from worker.look_back import look_back
 from worker.lookups import NotFound, read_facts
@@ -37,7 +37,7 @@ _ORDER_BUSY_SECONDS: Final = 5.0
 #: Credentials are repaired by people; by then the breaker is open, which parks the job until a probe is let in.
 #: The sign-in of an admin keeps its own, longer pause (contract section 6).
 _UNAUTHORISED_SECONDS: Final = 2.0
-#: A job that was paused between claim and send comes back so soon, to be parked.
+#: A job that was paused between claim and send comes back so soon, to be parked; so does one whose Redis changed.
 _PAUSED_SECONDS: Final = 0.2
 #: A doubt whose order or invoice is gone from the shop goes to a human after this long, counted from the send.
 _ESCALATE_SECONDS: Final = 900.0
@@ -75,7 +75,7 @@ async def attempt(claim: Claim, r: Resources) -> tuple[Outcome, Attempt | None] 
         a.began, a.claim = time.monotonic(), replace(claim, now_ms=claim.now_ms + _ms_since(a.began))
         try:
             return await _attempt(a), a
-        except (Paused, Cancelled, OrderBusy, OverLimit) as no:
+        except (Paused, Cancelled, OrderBusy, ServerChanged, OverLimit) as no:
             return _not_let_go(a, no), a
         except PreflightRefusal as refusal:
             a.rule = f"pre-flight {refusal.rule}"
@@ -210,13 +210,16 @@ def _money(a: Attempt, made: Plan) -> Decimal | None:
     return money
 
 
-def _not_let_go(a: Attempt, no: Paused | Cancelled | OrderBusy | OverLimit) -> Outcome:
+def _not_let_go(a: Attempt, no: Paused | Cancelled | OrderBusy | ServerChanged | OverLimit) -> Outcome:
     """The ledger did not let the call go."""
     match no:
         case Paused():
             return _again(a.entry, "paused", "the shop or lane was paused", _PAUSED_SECONDS)
         case OrderBusy():
             return _again(a.entry, "order_busy", "another refund of this order is in flight", _ORDER_BUSY_SECONDS)
+        case ServerChanged():
+            message = "Redis was restarted or replaced since the claim: the shop is asked first"
+            return _again(a.entry, "redis_changed", message, _PAUSED_SECONDS)
         case Cancelled():
             return _cancelled(a)
         case OverLimit(hold=hold):

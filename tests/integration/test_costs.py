@@ -25,7 +25,8 @@ ROUND_TRIPS = 3
 #: Lua scripts of a job in a chunk of 100: send and settle; one claim for all.
 SCRIPTS = 2.01
 #: Redis commands of a job in a chunk of 100, with those inside scripts; a campaign's job also moves its counters.
-COMMANDS = {"": 25, "spring": 33}
+#: One of them asks, before each send, whether Redis was replaced since the claim.
+COMMANDS = {"": 26, "spring": 34}
 #: The same of a job that is accepted together with 99 others.
 COMMANDS_TO_ACCEPT = {"": 2.1, "spring": 2.2}
 #: Bytes of a settled entry in Redis, its key included, from a document of 400 bytes: what is kept for ever.

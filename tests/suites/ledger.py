@@ -560,6 +560,15 @@ class LedgerPromises:
         assert (await bench.claim("same-ms")).possibly_sent_ms == bench.clock.ms - 1
         assert (await bench.claim("new")).possibly_sent_ms == 0
 
+    async def test_a_new_server_whose_clock_is_behind_makes_no_older_entry_look_new(self, bench: Bench):
+        await bench.ledger.beat("w1")
+        bench.clock.pass_seconds(2)
+        await bench.accept("old")
+        bench.clock.pass_seconds(-60)
+        await bench.ledger.note_server("run-2")
+
+        assert (await bench.claim("old")).possibly_sent_ms > bench.clock.ms
+
     async def test_what_was_cleared_after_a_restart_is_not_possibly_sent_until_the_next(self, bench: Bench):
         await bench.accept("k")
         bench.clock.pass_seconds(1)
@@ -610,8 +619,8 @@ class LedgerPromises:
         await bench.claim("claimed")
         for order_id, key in enumerate(("sent", "doubt", "settled"), 1):
             await bench.send(await bench.claim(key), order_id=order_id)
-        await bench.defer(Claim(entry=await bench.entry("doubt"), now_ms=0), State.IN_DOUBT)
-        await bench.settle(Claim(entry=await bench.entry("settled"), now_ms=0))
+        await bench.defer(Claim(entry=await bench.entry("doubt"), now_ms=0, epoch_ms=0), State.IN_DOUBT)
+        await bench.settle(Claim(entry=await bench.entry("settled"), now_ms=0, epoch_ms=0))
         await bench.bury(await bench.claim("dead"))
 
         held = {State.HELD.value: 0, State.CANCELLED.value: 0}  # no limit is set, and none is of a campaign

@@ -144,11 +144,13 @@ class Claim:
     Attributes:
         entry: The entry as it stood when it was claimed.
         now_ms: The server's time at the claim.
+        epoch_ms: Up to when the ledger may have lost what was written, as it stood at the claim.
         possibly_sent_ms: Until when a send that the ledger lost may have happened; 0 when none can have.
     """
 
     entry: Entry
     now_ms: int
+    epoch_ms: int
     possibly_sent_ms: int = 0
 
     @property

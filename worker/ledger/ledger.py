@@ -54,6 +54,10 @@ class Paused(Exception):
     """People have paused the job's shop or lane since the claim; nothing was sent, the claim must be given back."""
 
 
+class ServerChanged(Exception):
+    """Redis was restarted or replaced since the claim; nothing was sent, and the shop must be asked before."""
+
+
 class Cancelled(Exception):
     """The job's campaign was cancelled since the claim; nothing was sent, and nothing new may be."""
 
@@ -131,8 +135,8 @@ class Ledger(Entries):
                 except (ValueError, ArithmeticError):  # damaged: it must not stop the others
                     unreadable.append((key, f"{fields['fence']}@{fields['holder']}"))
                     continue
-                claims.append(Claim(entry=entry, now_ms=now_ms, possibly_sent_ms=possibly_sent(entry, epoch_ms,
-                                    after_loss=answer[2] == "after_loss")))  # fmt: skip
+                unknown_ms = possibly_sent(entry, epoch_ms, after_loss=answer[2] == "after_loss")
+                claims.append(Claim(entry=entry, now_ms=now_ms, epoch_ms=epoch_ms, possibly_sent_ms=unknown_ms))
         for key, token in unreadable:
             with suppress(ResponseError):  # so damaged that not even this can be done: the heartbeat gives it back
                 await self.release(key, token, is_fault=True)
@@ -172,12 +176,14 @@ class Ledger(Entries):
             OrderBusy: Another refund of the order is in flight.
             Paused: The shop, the lane or the campaign was paused since the claim.
             Cancelled: The campaign was cancelled since the claim.
+            ServerChanged: Redis was restarted or replaced since the claim.
             StaleFence: The claim was lost.
         """
         order = f"{claim.entry.shop}:{order_id}"
         text = to_json(sent)
         cents: str | int = "" if money is None else to_cents(money)
-        args = (self._now(), claim.key, claim.token, order, number, text, int(is_cleared), cents, limits.text)
+        args = (self._now(), claim.key, claim.token, order, number, text, int(is_cleared), cents, limits.text,
+                claim.epoch_ms)  # fmt: skip
         if self.waits_for_disk:
             answer = await self._move.on_disk("send", *args)
         else:
@@ -364,6 +370,8 @@ def _check(answer: str) -> None:
             raise Paused
         case "cancelled":
             raise Cancelled
+        case "server changed":
+            raise ServerChanged
         case "stale fence":
             raise StaleFence
         case _:

@@ -24,6 +24,7 @@ from tests.fakes import (
 from tests.replays import replay
 from tests.suites.ledger import Clock
 from worker.attempt import SEND_WITHIN_SECONDS
+from worker.chunk import work
 from worker.domain.answer import Answer
 from worker.domain.errors import NotSent, RefundError, Throttled, Unauthorised
 from worker.domain.lifecycle import State
@@ -430,6 +431,22 @@ class TestPossiblySent:
         await world.ledger.note_server("run-2")
 
         assert (await world.attempt("done")).state is State.SETTLED
+
+    async def test_a_claim_from_before_a_failover_sends_nothing_until_the_shop_was_asked(self, world: World):
+        """The replica may be older than what another worker did with the job in between."""
+        await world.accept()
+        (claim,) = await world.ledger.claim(["rma-1"], worker=world.r.worker, lane="express", message=1)
+        world.shop.memos.append(
+            {"entity_id": 55, "order_id": 7, "comments": [{"comment": "ref rma-1"}], "_key": "rma-1"}
+        )
+        world.clock.pass_seconds(1)
+        await world.ledger.note_server("run-2")
+        await work(claim, world.r)
+
+        entry = await world.entry()
+        assert (entry.state, entry.history[-1]["reason"]) == (State.WAITING, "redis_changed")
+        entry = await world.attempt(after_seconds=1)
+        assert (entry.state, entry.result["memo_id"], len(world.shop.calls)) == (State.SETTLED, 55, 0)
 
     async def test_a_replay_of_what_happened_after_all_finds_it(self, world: World):
         await world.accept(invoice_id=3, online=True)

@@ -4,11 +4,9 @@
 -- returns  "no ledger", or {now_ms, epoch_ms, mode, then per key: {verdict, field, value, field, value, ...}}
 --          verdict: "claimed" | "missing" | "final" | "held" by a worker | "on hold": up to people | "not due"
 --          | "parked": waits for its shop | "laid back": its campaign is paused or cancelled
-local ledger = redis.call('HMGET', 'refunds:ledger', 'id', 'epoch_ms', 'mode', 'mode_since_ms')
-if not ledger[1] then return { 'no ledger' } end
-local now = time_ms(ARGV[1])
-local epoch = tonumber(ledger[2] or '0')
-if ledger[3] == 'after_loss' then epoch = math.max(epoch, tonumber(ledger[4])) end
+local ledger = redis.call('HMGET', 'refunds:ledger', 'epoch_ms', 'mode', 'mode_since_ms', 'id')
+if not ledger[4] then return { 'no ledger' } end
+local now, epoch = time_ms(ARGV[1]), epoch_of(ledger)
 local mark = 'refunds:mark:' .. ARGV[4]
 if tonumber(ARGV[5]) > tonumber(redis.call('GET', mark) or '0') then redis.call('SET', mark, ARGV[5]) end
 
@@ -50,7 +48,7 @@ local function claim(key, entry, known)
 end
 
 redis.call('ZADD', 'refunds:workers', 'NX', now, ARGV[2])
-local answers, claimed = { string.format('%d', now), string.format('%d', epoch), ledger[3] or 'normal' }, {}
+local answers, claimed = { string.format('%d', now), string.format('%d', epoch), ledger[2] or 'normal' }, {}
 for _, key in ipairs(keys) do
   local entry = entry_of(key)
   local known = read_hash(entry)

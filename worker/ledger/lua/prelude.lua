@@ -203,6 +203,13 @@ local function campaign_state(campaign)
   return campaign_states[campaign]
 end
 
+-- Up to when this ledger may have lost what was written: the last restart or failover of Redis, or the loss of its data.
+-- `ledger` is what HMGET gives of epoch_ms, mode and mode_since_ms.
+local function epoch_of(ledger)
+  local epoch = tonumber(ledger[1] or '0')
+  return ledger[2] == 'after_loss' and math.max(epoch, tonumber(ledger[3])) or epoch
+end
+
 -- Whether surely nothing of an entry was ever sent, also nothing of which this ledger lost the record.
 local function is_surely_unsent(entry)
   local ledger = redis.call('HMGET', 'refunds:ledger', 'epoch_ms', 'mode')

@@ -3,12 +3,16 @@
 -- ARGV[5] send number   ARGV[6] what is sent (JSON)
 -- ARGV[7] '1' when the shop was asked, and proved that no send happened that the ledger does not know of
 -- ARGV[8] money it will be, in cents, where a limit applies, else ''   ARGV[9] limits of the settings or '' (money.lua)
+-- ARGV[10] up to when this ledger may have lost something, as the claim learnt it
 -- returns  "ok" | "order busy" | "paused" | "cancelled" with its campaign | "stale fence"
+--          | "server changed" since the claim: what another worker sent meanwhile may be lost, so the shop is asked first
 --          | "over job|day|campaign <limit> <spent>": nothing may be sent
 local key, entry = ARGV[2], entry_of(ARGV[2])
 local known = redis.call('HMGET', entry, 'fence', 'holder', 'shop', 'lane', 'campaign', 'state', 'sends', 'cents')
 local shop, lane, campaign, state, sends = known[3], known[4], known[5], known[6], known[7]
 if not is_token(ARGV[3], known[1], known[2]) then return 'stale fence' end
+local ledger = redis.call('HMGET', 'refunds:ledger', 'epoch_ms', 'mode', 'mode_since_ms')
+if epoch_of(ledger) > tonumber(ARGV[10]) then return 'server changed' end
 if is_paused(shop, lane) then return 'paused' end
 local said = campaign_state(campaign)
 if said == 'paused' or said == 'draft' then return 'paused' end
