@@ -1,7 +1,7 @@
 """Random histories of ledger, workers and shop; the code under test is the real one, from `handle` to the Lua moves.
 
 Only the shop, the clock and the message broker are models. A history may lose answers, let calls arrive late, kill and
-suspend workers, lose and repeat messages, restart Redis and lose its newest writes.
+suspend workers, lose and repeat messages, restart Redis and lose its newest writes or all since a replica fell behind.
 """
 # ruff: noqa: ANN401 - documents and fields of any kind
 
@@ -55,8 +55,12 @@ class Watch(Moves):
         self._redis, self._one_at_a_time = redis, asyncio.Lock()
         self.entries: Snapshot = {}
         self.settled: dict[str, str] = {}
+        self.before_next_send: Callable[[], Coroutine[Any, Any, None]] | None = None
 
     async def __call__(self, name: str, *args: str | float) -> Any:
+        if name == "send" and self.before_next_send is not None:
+            wait, self.before_next_send = self.before_next_send, None
+            await wait()
         async with self._one_at_a_time:
             answer = await super().__call__(name, *args)
             await self.look(name)
@@ -121,6 +125,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.broker: list[tuple[int, list[str]]] = []
         self.suspended: list[tuple[asyncio.Task[None], dict[str, int], list[asyncio.Event]]] = []
         self.saved: dict[str, Any] | None = None
+        self.is_replica_behind = False
         self.memo_of: dict[str, int] = {}
         self.names = 0
         self.run(self._open())
@@ -166,7 +171,8 @@ class LedgerMachine(RuleBasedStateMachine):
             known.add(receipt.key)
         accepted = [receipt.key for receipt in receipts if receipt.status == "accepted"]
         if accepted:
-            self.saved = None  # an acknowledged job is durable; what is lost in these histories comes after it
+            # an acknowledged job is durable; what is lost in these histories comes after it
+            self.saved, self.is_replica_behind = None, False
             self.broker.append((message, accepted))
 
     @rule(key=KEYS)
@@ -189,13 +195,27 @@ class LedgerMachine(RuleBasedStateMachine):
     def deliver_and_die(self, fates: list[Fate | Answer], crash: CrashPoint, seconds: int) -> None:
         self._deliver_next(fates, crash, seconds, is_newest=False)
 
+    @rule(seconds=st.sampled_from([0, 1, 6, 11]))
+    def deliver_and_suspend(self, seconds: int) -> None:
+        """A process is suspended between its claim and its send."""
+        self.ledger.watch.before_next_send = self._stall
+        self._deliver_next([], None, seconds, is_newest=False)
+        self.ledger.watch.before_next_send = None
+
+    async def _stall(self) -> None:
+        gate = asyncio.Event()
+        self.shop.gates.append(gate)
+        self.shop.stalled.set()
+        await gate.wait()
+
     def _deliver_next(
         self, fates: list[Fate | Answer], crash: CrashPoint | None, seconds: int, *, is_newest: bool
     ) -> None:
         self.time_passes(seconds)
         self.run(self._upkeep())
         if self.broker:
-            self.saved = self.run(_dump(self.redis))
+            if not self.is_replica_behind:
+                self.saved = self.run(_dump(self.redis))
             self.run(self._deliver(self.broker.pop(-1 if is_newest else 0), fates, crash))
 
     async def _deliver(
@@ -299,8 +319,14 @@ class LedgerMachine(RuleBasedStateMachine):
     def restart_redis(self, loses_writes: bool) -> None:  # noqa: FBT001 - hypothesis gives it by name
         self.run(self._restart(loses_writes=loses_writes))
 
+    @rule()
+    def a_replica_falls_behind(self) -> None:
+        """The next failover brings back what there is now."""
+        self.saved, self.is_replica_behind = self.run(_dump(self.redis)), True
+
     async def _restart(self, *, loses_writes: bool) -> None:
-        if loses_writes and self.saved is not None and not self.suspended:
+        self.is_replica_behind = False
+        if loses_writes and self.saved is not None:
             await self.redis.flushdb()
             await _load(self.redis, self.saved)
             self.ledger.watch.entries = {}
