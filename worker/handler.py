@@ -179,12 +179,12 @@ def _of_reading(a: Attempt, reading: Reading) -> Outcome:
 
 def _refused(a: Attempt, reading: Reading) -> Outcome:
     """Magento's no is final: it saw this nonce for the first time. A proxy's says nothing of an earlier copy."""
-    if a.status not in _MAGENTO_SAW_IT and a.entry.state is State.IN_DOUBT:
+    if a.status not in _MAGENTO_SAW_IT:
         if not a.is_proven:
             return _again(
                 a.entry, reading.reason, reading.message, reconcile_seconds(a.entry.looks, jitter=a.r.jitter())
             )
-        if a.job.online:
+        if a.job.online and a.entry.state is State.IN_DOUBT:
             return DeadLettered(reason="outcome_unknown", verdict=Verdict.UNKNOWN, message=reading.message)
     is_spent = a.status in _MAGENTO_SAW_IT
     return DeadLettered(reason=reading.reason, verdict=Verdict.REFUSED, message=reading.message, is_spent=is_spent)

@@ -280,6 +280,17 @@ class TestInDoubt:
         assert (await world.attempt(after_seconds=60)).state is State.SETTLED
 
     @with_nonces
+    async def test_a_proxys_refusal_says_nothing_of_a_call_that_the_ledger_lost_either(self, world: World):
+        await world.accept()
+        world.clock.pass_seconds(1)
+        await world.ledger.note_server("run-2")
+
+        entry = await world.attempt(TOO_LARGE)
+        assert entry.state is State.WAITING
+        entry = await world.attempt(TOO_LARGE, after_seconds=PROVEN_SECONDS)
+        assert (entry.state, entry.verdict) == (State.DEAD, "refused")
+
+    @with_nonces
     async def test_a_proxys_refusal_of_an_online_copy_is_never_called_refused(self, world: World):
         await world.accept(invoice_id=3, online=True)
         await world.attempt("lost_before")
