@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 import sentry_sdk
 import structlog
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from config.settings import Settings
 from worker.cancelling import cancel_surely
@@ -141,11 +141,21 @@ async def give_back(r: Resources) -> None:
     """
     while r.orphans:
         key, token, is_fault = r.orphans[0]
-        await r.ledger.release(key, token, is_fault=is_fault)
+        await _release(key, token, r, is_fault=is_fault)
         del r.orphans[0]
     strangers = {str(key) for key in await r.redis.smembers(f"refunds:held:{r.worker}")} - r.held
     for key in strangers & r.strangers:
         if token := await r.ledger.token_of(key, r.worker):
             log.warning("claim.given_back", key=key)
-            await r.ledger.release(key, token)
+            await _release(key, token, r)
     r.strangers = strangers
+
+
+async def _release(key: str, token: str, r: Resources, *, is_fault: bool = False) -> None:
+    """Release one claim. Where Redis refuses, the others go on; this one is a stranger from now on, and tried again."""
+    try:
+        await r.ledger.release(key, token, is_fault=is_fault)
+    except ResponseError as error:
+        log.error(  # noqa: TRY400 - Redis says why
+            "claim.not_given_back", key=key, error=type(error).__name__, detail=str(error)[:200]
+        )

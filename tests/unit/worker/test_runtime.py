@@ -66,6 +66,19 @@ async def test_a_claim_that_nobody_knows_of_is_given_back_also_where_its_entry_c
     assert await r.redis.hmget("refunds:entry:k", ["state", "holder"]) == ["queued", None]
 
 
+async def test_a_claim_that_cannot_be_given_back_holds_up_no_other(r: Resources):
+    jobs = [a_job(idempotency_key=key) for key in ("damaged", "k")]
+    await r.ledger.accept([(job, stored(job)) for job in jobs], lane="express", message=1)
+    claims = await r.ledger.claim(["damaged", "k"], worker=r.worker, lane="express", message=1)
+    await r.redis.hset("refunds:entry:damaged", "faults", "no number")
+    r.orphans.extend((claim.key, claim.token, True) for claim in claims)
+
+    await give_back(r)
+
+    assert await r.redis.hget("refunds:entry:k", "state") == "queued"
+    assert r.orphans == []
+
+
 async def test_a_fault_while_a_message_is_published_does_not_end_upkeep(r: Resources):
     published: asyncio.Queue[list[str]] = asyncio.Queue()
     is_first = True
