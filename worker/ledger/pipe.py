@@ -12,7 +12,7 @@ from typing import Any, Final
 from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 #: Bundles on their way at a time. While these travel, what is asked for waits for the next one, which so grows: under
@@ -91,7 +91,8 @@ class Pipe:
         try:
             async with asyncio.timeout(connection.socket_timeout):
                 answers = await self._answers(connection, commands)
-            is_whole = True
+            # a replica now: where its name leads to another server, only a new connection gets there
+            is_whole = not any(isinstance(answer, ReadOnlyError) for answer in answers)
         except TimeoutError:
             raise RedisTimeoutError("Redis did not answer in time") from None
         finally:

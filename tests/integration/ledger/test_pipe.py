@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
+from redis.exceptions import ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from worker.ledger.connection import connect
 from worker.ledger.pipe import Pipe
 from worker.ledger.scripts import Moves
+from worker.sandbox.redis_server import EmbeddedRedis
 
 pytestmark = pytest.mark.integration
 
@@ -138,3 +139,19 @@ async def test_a_server_that_forgot_its_scripts_is_given_them_again(redis: Redis
     await redis.script_flush()
 
     assert await asyncio.gather(*(moves("beat", 7, f"w{number}") for number in range(3))) == ["7", "7", "7"]
+
+
+async def test_a_connection_to_what_has_become_a_replica_is_not_used_again():
+    """Behind the name of a cluster another server is the primary by then; only a new connection gets there."""
+    with EmbeddedRedis() as server:
+        client = connect(server.url)
+        pipe, moves = Pipe(client), Moves(client)
+        await moves("beat", "", "w1")
+        before = await pipe.ask("CLIENT", "ID")
+        await client.replicaof("127.0.0.1", 1)
+
+        with pytest.raises(ReadOnlyError):
+            await moves("beat", "", "w1")
+
+        assert await pipe.ask("CLIENT", "ID") != before
+        await client.aclose()
