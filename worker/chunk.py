@@ -7,6 +7,7 @@ touches no other.
 import asyncio
 import re
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -92,13 +93,24 @@ def _order_named(claim: Claim) -> int | None:
 
 
 async def _one_after_the_other(claims: Sequence[Claim], r: Resources) -> None:
-    for claim in claims:
+    waiting = deque(claims)
+    while waiting:
+        claim = waiting.popleft()
         try:
             await work(claim, r)
+        except asyncio.CancelledError:
+            for left in waiting:
+                r.orphans.append((left.key, left.token, False))
+                _put_away(left, r)
+            raise
         finally:
-            r.held.discard(claim.key)
-            if hand := _hand(claim, r):
-                hand.finish()
+            _put_away(claim, r)
+
+
+def _put_away(claim: Claim, r: Resources) -> None:
+    r.held.discard(claim.key)
+    if hand := _hand(claim, r):
+        hand.finish()
 
 
 def _hand(claim: Claim, r: Resources) -> Hand | None:

@@ -12,6 +12,7 @@ from config.settings import Settings
 from tests.factories import a_job
 from tests.fakes import FakeShop, resources
 from worker.cancelling import cancel_surely
+from worker.chunk import handle
 from worker.intake.accept import stored
 from worker.ledger.ledger import Ledger
 from worker.resources import Resources
@@ -41,7 +42,12 @@ async def r() -> AsyncIterator[Resources]:
     await ledger.initialise("first")
     made = resources(redis, FakeShop(), ledger=ledger)
     made.settings = Settings.model_construct(
-        heartbeat_seconds=0.01, wait_for_disk=False, lost_message_seconds=3.0, upkeep_interval_seconds=0.01
+        max_attempts=5,
+        max_document_bytes=262_144,
+        heartbeat_seconds=0.01,
+        wait_for_disk=False,
+        lost_message_seconds=3.0,
+        upkeep_interval_seconds=0.01,
     )
     yield made
     await redis.aclose()
@@ -64,6 +70,22 @@ async def test_a_claim_that_nobody_knows_of_is_given_back_also_where_its_entry_c
         await give_back(r)
 
     assert await r.redis.hmget("refunds:entry:k", ["state", "holder"]) == ["queued", None]
+
+
+async def test_a_process_that_stops_in_the_middle_gives_back_the_jobs_that_waited_for_the_same_order(r: Resources):
+    shop: Any = r.shops["default"].magento
+    shop.fates.append("stalled_after")
+    jobs = [a_job(idempotency_key=key, order_id=7) for key in ("at-the-shop", "second", "third")]
+    await r.ledger.accept([(job, stored(job)) for job in jobs], lane="express", message=1)
+    handling = asyncio.create_task(handle([job.idempotency_key for job in jobs], "express", 1, r))
+    await asyncio.wait_for(shop.stalled.wait(), 5)
+
+    await cancel_surely(handling)
+    await give_back(r)
+
+    states = await r.ledger.states([job.idempotency_key for job in jobs])
+    assert list(states.values()) == ["in_doubt", "queued", "queued"]
+    assert not r.held
 
 
 async def test_a_claim_that_cannot_be_given_back_holds_up_no_other(r: Resources):
