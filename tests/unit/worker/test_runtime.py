@@ -9,11 +9,9 @@ from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
 from config.settings import Settings
-from tests.factories import a_job
-from tests.fakes import FakeShop, resources
+from tests.factories import a_job, rows_of
+from tests.fakes import FakeShop, handle, resources
 from worker.cancelling import cancel_surely
-from worker.chunk import handle
-from worker.intake.accept import stored
 from worker.ledger.ledger import Ledger
 from worker.resources import Resources
 from worker.runtime import give_back, heartbeat
@@ -62,7 +60,7 @@ async def test_a_fault_of_ours_does_not_end_the_heartbeat(r: Resources):
 
 async def test_a_claim_that_nobody_knows_of_is_given_back_also_where_its_entry_cannot_be_read(r: Resources):
     job = a_job(idempotency_key="k")
-    await r.ledger.accept([(job, stored(job))], lane="express", message=1)
+    await r.ledger.accept(rows_of(job), lane="express", message=1)
     await r.ledger.claim(["k"], worker=r.worker, lane="express", message=1)  # its answer gets lost
     await r.redis.hset("refunds:entry:k", "history", "no JSON")
 
@@ -76,7 +74,7 @@ async def test_a_process_that_stops_in_the_middle_gives_back_the_jobs_that_waite
     shop: Any = r.shops["default"].magento
     shop.fates.append("stalled_after")
     jobs = [a_job(idempotency_key=key, order_id=7) for key in ("at-the-shop", "second", "third")]
-    await r.ledger.accept([(job, stored(job)) for job in jobs], lane="express", message=1)
+    await r.ledger.accept(rows_of(*jobs), lane="express", message=1)
     handling = asyncio.create_task(handle([job.idempotency_key for job in jobs], "express", 1, r))
     await asyncio.wait_for(shop.stalled.wait(), 5)
 
@@ -90,7 +88,7 @@ async def test_a_process_that_stops_in_the_middle_gives_back_the_jobs_that_waite
 
 async def test_a_claim_that_cannot_be_given_back_holds_up_no_other(r: Resources):
     jobs = [a_job(idempotency_key=key) for key in ("damaged", "k")]
-    await r.ledger.accept([(job, stored(job)) for job in jobs], lane="express", message=1)
+    await r.ledger.accept(rows_of(*jobs), lane="express", message=1)
     claims = await r.ledger.claim(["damaged", "k"], worker=r.worker, lane="express", message=1)
     await r.redis.hset("refunds:entry:damaged", "faults", "no number")
     r.orphans.extend((claim.key, claim.token, True) for claim in claims)
@@ -116,7 +114,7 @@ async def test_a_fault_while_a_message_is_published_does_not_end_upkeep(r: Resou
     keeping = asyncio.create_task(Upkeep(r, publish, broker).run())
     for key in ("first", "second"):
         job = a_job(idempotency_key=key)
-        await r.ledger.accept([(job, stored(job))], lane="express", message=1)
+        await r.ledger.accept(rows_of(job), lane="express", message=1)
         await r.redis.zadd("refunds:due", {key: 1})
         assert await asyncio.wait_for(published.get(), 5) == [key]
     await cancel_surely(keeping)
