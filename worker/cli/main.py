@@ -17,12 +17,22 @@ from worker.cli.output import remark
 from worker.domain.errors import RefundError
 from worker.sandbox.redis_server import NoRedisServer, RedisDidNotStart
 
-#: Each has a `register(cli)`; in the order of `refunds --help`.
-_MODULES: Final = (
-    *("demo", "servers", "processes", "submit", "explain", "show", "campaign", "dead", "ledger"),
-    *("audit", "doctor", "guards", "held"),
-)
-_PROCESSES: Final = frozenset({"worker", "upkeep", "intake"})
+#: Modules with a `register(cli)` and the commands that they add; in the order of `refunds --help`.
+_MODULES: Final = {
+    "demo": {"demo"},
+    "servers": {"redis", "sandbox"},
+    "processes": {"worker", "upkeep", "intake"},
+    "submit": {"submit"},
+    "explain": {"explain"},
+    "show": {"show"},
+    "campaign": {"campaign"},
+    "dead": {"dead"},
+    "ledger": {"ledger"},
+    "audit": {"audit"},
+    "doctor": {"doctor"},
+    "guards": {"shops", "pause", "resume"},
+    "held": {"held", "approve", "decline"},
+}
 _HELP: Final = "Turn refund jobs into exactly one Magento credit memo each."
 
 
@@ -72,8 +82,10 @@ def make_cli(asked: str = "") -> typer.Typer:
     """Put the commands together.
 
     Args:
-        asked: The command that will be run. A process lives for months; it loads no module of other commands.
+        asked: The command that will be run: no module of the others is loaded, which takes as long as many commands,
+            and stays in the memory of a process for months. All of them for what is no command.
     """
+    needed = [name for name, commands in _MODULES.items() if asked in commands] or _MODULES
     cli = typer.Typer(
         cls=Commands,
         help=_HELP,
@@ -83,9 +95,14 @@ def make_cli(asked: str = "") -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for name in ("processes",) if asked in _PROCESSES else _MODULES:
+    cli.callback()(_before_any)
+    for name in needed:
         import_module(f"worker.cli.{name}").register(cli)
     return cli
+
+
+def _before_any() -> None:
+    """Nothing; but without it Typer takes a module's lone command for the whole command line."""
 
 
 def run() -> None:

@@ -25,6 +25,15 @@ def test_every_command_that_is_promised_is_there():
     }
 
 
+@pytest.mark.parametrize("asked", sorted({command.split()[0] for command in ALL}))
+def test_a_command_is_found_though_only_its_own_module_is_loaded(asked: str):
+    found = {" ".join(words) for words in commands(make_cli(asked))}
+    own = {command for command in ALL if command.split()[0] == asked}
+    assert own <= found < set(ALL)
+    for command in own:
+        assert f"root {command} " in CliRunner().invoke(make_cli(asked), [*command.split(), "--help"]).output
+
+
 @pytest.mark.parametrize("command", ALL)
 def test_the_help_has_an_example(command: str):
     answer = CliRunner().invoke(make_cli(), [*command.split(), "--help"], env={"COLUMNS": "200"})
