@@ -194,7 +194,7 @@ class Campaign:
 
     async def publish_again(self, keys: Sequence[str], *, lane: str = "bulk") -> None:
         """Deliver keys once more, in a message with a number of its own."""
-        await self.enqueue(lane, await self.ledger.next_message(lane), keys)
+        await self.enqueue(lane, int(await self.ledger.redis.incr(f"refunds:seq:{lane}")), keys)
 
     async def counts(self) -> dict[str, int]:
         """Give the ledger's counters; empty while Redis is away."""

@@ -46,8 +46,8 @@ class Till(Bench):
         """Accept a job over an amount, or one whose total only the shop knows."""
         document = goodwill(amount, **changes) if amount else a_document(**changes)
         job = a_job(**{**document, "idempotency_key": key, "items": document.get("items")})
-        self.message = await self.ledger.next_message("express")
-        receipts = await self.ledger.accept(rows_of(job, limits=self.limits), lane="express", message=self.message)
+        self.message = int(await self.ledger.redis.incr("refunds:seq:express"))
+        _, receipts = await self.ledger.accept(rows_of(job, limits=self.limits), lane="express", message=self.message)
         return receipts[0]
 
     async def let_go(self, claim: Claim, money: str, *, order_id: int = 7, number: int = 1) -> None:
@@ -185,7 +185,7 @@ class BudgetPromises:
 
         assert (await till.take("tuesday", "10.00")).state == "queued"
         job = a_job(**{**goodwill("10.00"), "items": None, "idempotency_key": "eu", "shop": "eu"})
-        (receipt,) = await till.ledger.accept(rows_of(job, limits=till.limits), lane="express", message=9)
+        _, (receipt,) = await till.ledger.accept(rows_of(job, limits=till.limits), lane="express", message=9)
         assert receipt.state == "queued"
 
     async def test_a_whole_credit_memo_says_its_total(self, till: Till):

@@ -211,7 +211,7 @@ class LetterActPromises:
         letter = await desk.dead()
         await desk.edit(letter, amount="2.00")
         job = parse_job(dict(letter.job))
-        (receipt,) = await desk.ledger.accept(rows_of(job), lane="express", message=2)
+        _, (receipt,) = await desk.ledger.accept(rows_of(job), lane="express", message=2)
         assert receipt.status == "key_conflict"
 
     # --- close ----------------------------------------------------------------------------------------------------

@@ -130,10 +130,9 @@ async def enter(found: Sequence[Row | Answer], r: Intake, publish: Publish, *, l
 
 
 async def _enter(rows: Sequence[Row], r: Intake, publish: Publish, *, lane: str) -> list[Receipt]:
-    message = await r.ledger.next_message(lane)
-    receipts = await r.ledger.accept(rows, lane=lane, message=message)
+    message, receipts = await r.ledger.accept(rows, lane=lane)
     keys = [receipt.key for receipt in receipts if receipt.status == "accepted" and receipt.state != State.HELD]
-    if keys:
+    if message is not None:
         try:
             await publish(lane, message, keys)
         except (OperationalError, RedisError, OSError) as error:  # accepted all the same

@@ -83,24 +83,27 @@ class Ledger(Entries):
 
     # --- intake -----------------------------------------------------------------------------------------------
 
-    async def next_message(self, lane: str) -> int:
-        """Number the next message of a lane; upkeep tells by it which messages were lost."""
-        return int(await self.redis.incr(f"refunds:seq:{lane}"))
-
-    async def accept(self, rows: Sequence[Row], *, lane: str, message: int) -> list[Receipt]:
+    async def accept(
+        self, rows: Sequence[Row], *, lane: str, message: int | None = None
+    ) -> tuple[int | None, list[Receipt]]:
         """Write the entries of new keys; say what is known of old ones.
 
         A job that goes over a limit on money is accepted as well, and held.
 
         Args:
             lane: `express` or `bulk`.
-            message: Number of the message that will carry the accepted ones.
+            message: Number of the message that will carry the accepted ones; the lane's next if not given. Upkeep tells
+                by it which messages were lost.
+
+        Returns:
+            That number, None where there is nothing to carry, and the receipts.
         """
-        answers = await self._move("accept", self._now(), lane, message, *chain.from_iterable(rows))
+        number = "" if message is None else message
+        carrier, *answers = await self._move("accept", self._now(), lane, number, *chain.from_iterable(rows))
         receipts = [
             Receipt(row.key, status, state, first) for row, (status, state, first) in zip(rows, answers, strict=True)
         ]
-        return await self._with_first(receipts)
+        return (int(carrier) if carrier else None), await self._with_first(receipts)
 
     async def _with_first(self, receipts: list[Receipt]) -> list[Receipt]:
         """Add the documents that were accepted first, where the moves cannot read them: those of packed entries."""
