@@ -27,7 +27,7 @@ from worker.cli.receipts import Receipts
 from worker.cli.waiting import wait_for
 from worker.domain.lifecycle import AT_REST, State
 from worker.enqueue import Enqueue
-from worker.intake.accept import enter
+from worker.intake.accept import Answer, enter
 from worker.intake.crew import in_order
 from worker.intake.numbered import Judged, Numbered, judge_numbered
 
@@ -118,20 +118,23 @@ class _Submission:
     async def take_stream(self, found: Iterator[Numbered]) -> None:
         """Take what comes through a pipe: each message is done before the next line is waited for."""
         while batch := list(islice(found, CHUNK)):
-            await self._enter(judge_numbered(batch, self.desk.settings))
+            await self._enter_all(judge_numbered(batch, self.desk.settings))
 
     async def _enter_all(self, batch: Sequence[Judged]) -> None:
-        for start in range(0, len(batch), CHUNK):
-            await self._enter(batch[start : start + CHUNK])
+        """Enter a batch, its messages together; their receipts are given in the order of the input."""
+        chunks = [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)]
+        done = await asyncio.gather(*map(self._enter, chunks), return_exceptions=True)
+        for chunk, answers in zip(chunks, done, strict=True):
+            lines = [judged.line for judged in chunk]
+            if isinstance(answers, RedisError | OSError):
+                raise _cut_off(self.desk.settings, answers, self.receipts, lines[0])
+            if isinstance(answers, BaseException):
+                raise answers
+            self.receipts.add(zip(lines, answers, strict=True))
+            self.count(len(chunk))
 
-    async def _enter(self, chunk: Sequence[Judged]) -> None:
-        lines, found = zip(*chunk, strict=True)
-        try:
-            answers = await enter(found, self.desk, self.publisher, lane=self.lane, door="cli")
-        except (RedisError, OSError) as error:
-            raise _cut_off(self.desk.settings, error, self.receipts, lines[0]) from None
-        self.receipts.add(zip(lines, answers, strict=True))
-        self.count(len(chunk))
+    async def _enter(self, chunk: Sequence[Judged]) -> list[Answer]:
+        return await enter([judged.found for judged in chunk], self.desk, self.publisher, lane=self.lane, door="cli")
 
 
 def _cut_off(settings: Settings, error: Exception, receipts: Receipts, line: int) -> Failure:
