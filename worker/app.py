@@ -3,9 +3,12 @@
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from typing import Any, Final
 
 from celery import Celery
+from celery.bin.base import CLIContext
+from celery.bin.worker import worker
 from celery.signals import celeryd_init, setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
 from config.celery import celery_settings
@@ -26,6 +29,14 @@ class RefundApp(Celery):
     """Celery with our settings at hand."""
 
     settings: Settings
+
+    def run_worker(self, flags: Sequence[str]) -> None:
+        """Be a worker until told to stop; the flags are those of `celery worker`.
+
+        Not by `worker_main`: it loads all commands of Celery and a shell for them, 9 MB that stay.
+        """
+        context = CLIContext(self, no_color=False, workdir=None, quiet=True)
+        worker.main(args=list(flags), obj=context, standalone_mode=False)
 
 
 def make_app(settings: Settings) -> RefundApp:

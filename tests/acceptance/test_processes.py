@@ -1,5 +1,6 @@
 """The process types: ready when they say so, and gone when they are told."""
 
+import re
 import signal
 from functools import partial
 
@@ -30,6 +31,26 @@ def test_intake_and_upkeep_stay_up_without_a_ledger_say_so_and_end_on_sigterm(st
         assert "ledger.missing" in stack.log_of(f"bare-{name}")
         assert process.poll() is None
         assert stack.end(process) == 0
+
+
+def test_a_worker_loads_no_other_commands(stack: Stack):
+    """What is loaded stays for months: reports, other commands of ours, and Celery's with their shell."""
+    env = {"REFUNDS_REDIS_URL": stack.redis_url.removesuffix("/0") + "/11", "PYTHONPROFILEIMPORTTIME": "1"}
+    process = stack.start_process("counted-worker", "worker", env=env)
+    try:
+        stack.wait_until(lambda: " ready." in stack.log_of("counted-worker"))
+    finally:
+        assert stack.end(process) == 0
+    log = (stack.folder / "counted-worker-0.log").read_text()
+    loaded = set(re.findall(r"\| +([\w.]+)$", log, flags=re.MULTILINE))
+    assert {"celery.bin.worker", "worker.chunk"} <= loaded
+    assert not loaded & {
+        "celery.bin.celery",
+        "prompt_toolkit",
+        "jinja2",
+        "worker.cli.submit",
+        "worker.campaigns.report",
+    }
 
 
 def test_a_worker_without_a_ledger_sends_nothing_until_init(stack: Stack):

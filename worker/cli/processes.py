@@ -66,7 +66,7 @@ def worker(
     flags.append(f"--queues={','.join(queues)}")
     if threads is not None:
         flags.append(f"--concurrency={threads}")
-    app.worker_main(["--quiet", "worker", *flags])
+    app.run_worker(flags)
 
 
 def _queues(lanes: str) -> list[str]:
