@@ -30,6 +30,7 @@ from worker.enqueue import Enqueue
 from worker.intake.accept import Answer, enter
 from worker.intake.crew import in_order
 from worker.intake.numbered import Judged, Numbered, judge_numbered
+from worker.ledger.ledger import Row
 
 _EXAMPLES: Final = (
     "refunds submit job.json",
@@ -120,21 +121,20 @@ class _Submission:
         while batch := list(islice(found, CHUNK)):
             await self._enter_all(judge_numbered(batch, self.desk.settings))
 
-    async def _enter_all(self, batch: Sequence[Judged]) -> None:
+    async def _enter_all(self, batch: Judged) -> None:
         """Enter a batch, its messages together; their receipts are given in the order of the input."""
-        chunks = [batch[start : start + CHUNK] for start in range(0, len(batch), CHUNK)]
-        done = await asyncio.gather(*map(self._enter, chunks), return_exceptions=True)
-        for chunk, answers in zip(chunks, done, strict=True):
-            lines = [judged.line for judged in chunk]
+        parts = list(batch.parts(CHUNK))
+        done = await asyncio.gather(*(self._enter(part.found) for part in parts), return_exceptions=True)
+        for part, answers in zip(parts, done, strict=True):
             if isinstance(answers, RedisError | OSError):
-                raise _cut_off(self.desk.settings, answers, self.receipts, lines[0])
+                raise _cut_off(self.desk.settings, answers, self.receipts, part.lines[0])
             if isinstance(answers, BaseException):
                 raise answers
-            self.receipts.add(zip(lines, answers, strict=True))
-            self.count(len(chunk))
+            self.receipts.add(zip(part.lines, answers, strict=True))
+            self.count(len(answers))
 
-    async def _enter(self, chunk: Sequence[Judged]) -> list[Answer]:
-        return await enter([judged.found for judged in chunk], self.desk, self.publisher, lane=self.lane, door="cli")
+    async def _enter(self, found: Sequence[Row | Answer]) -> list[Answer]:
+        return await enter(found, self.desk, self.publisher, lane=self.lane, door="cli")
 
 
 def _cut_off(settings: Settings, error: Exception, receipts: Receipts, line: int) -> Failure:

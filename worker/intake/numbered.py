@@ -1,7 +1,7 @@
 """Numbered: documents of a file, each with its line, and what they are found to be. Runs in several processes."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Self
 
 from config.settings import Settings
 from worker.domain.problems import InvalidJob, Problem
@@ -35,21 +35,31 @@ class Numbered(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """A document that is a job, or an answer that says why it is none."""
+    """Documents that were judged together. Two lists, because pairs would take twice as long from process to process.
 
-    line: int
-    found: Row | Answer
+    Attributes:
+        lines: The line that each begins on.
+        found: What each is: a job, or an answer that says why it is none.
+    """
+
+    lines: Sequence[int]
+    found: Sequence[Row | Answer]
+
+    def parts(self, size: int) -> Iterator[Self]:
+        """Give it in parts of at most so many documents."""
+        for start in range(0, len(self.lines), size):
+            yield type(self)(self.lines[start : start + size], self.found[start : start + size])
 
 
-def judge_numbered(batch: Sequence[Numbered], settings: Settings) -> list[Judged]:
+def judge_numbered(batch: Sequence[Numbered], settings: Settings) -> Judged:
     """Judge documents, in order."""
     limits = limits_by_shop(settings)
-    judged: list[Judged] = []
+    found: list[Row | Answer] = []
     for numbered in batch:
         try:
             numbered.refuse_if_too_long(settings.max_document_bytes)
         except InvalidJob as error:
-            judged.append(Judged(numbered.line, refused(error)))
+            found.append(refused(error))
         else:
-            judged.append(Judged(numbered.line, judge(numbered.raw, settings, limits)))
-    return judged
+            found.append(judge(numbered.raw, settings, limits))
+    return Judged([numbered.line for numbered in batch], found)
