@@ -73,6 +73,20 @@ def test_good_lines_of_a_file_are_accepted_beside_bad_ones(stack: Stack, a_job: 
     ]
 
 
+def test_messages_of_a_file_are_entered_in_the_order_of_its_lines(stack: Stack, a_job: Job, tmp_path: Path):
+    """Several travel together; a line that repeats one of an earlier message is still the one that is the duplicate."""
+    jobs = [a_job() for _ in range(450)]
+    jobs[330], jobs[430] = jobs[20], {**jobs[120], "amount": "9.99"}
+    file = tmp_path / "jobs.jsonl"
+    file.write_text("\n".join(map(json.dumps, jobs)))
+
+    done = receipts(stack.refunds("submit", "--lane", "bulk", "--json", str(file)).stdout)
+
+    assert [one["line"] for one in done] == list(range(1, 451))
+    others = {one["line"]: one["status"] for one in done if one["status"] != "accepted"}
+    assert others == {331: "duplicate", 431: "key_conflict"}
+
+
 def test_a_job_that_dies_makes_wait_fail(stack: Stack, a_job: Job):
     job = a_job(order_id=999_999)
 

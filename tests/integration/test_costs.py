@@ -109,6 +109,14 @@ async def test_a_job_alone_takes_three_round_trips(desk: Desk):
     assert (await desk.cost_of([key]))["reads"] == ROUND_TRIPS
 
 
+async def test_a_job_is_accepted_and_numbered_in_one_round_trip(desk: Desk):
+    before = await desk.costs()
+    await desk.accept(1, "")
+    after = await desk.costs()
+
+    assert after["reads"] - before["reads"] - 1 == 1  # the question itself is one
+
+
 @pytest.mark.parametrize("campaign", ["", "spring"])
 async def test_a_job_in_a_chunk_costs_no_more_than_it_did(desk: Desk, campaign: str):
     keys = await desk.accept(100, campaign)
