@@ -30,7 +30,7 @@ from worker.enqueue import Enqueue
 from worker.intake.accept import Answer, enter
 from worker.intake.crew import in_order
 from worker.intake.numbered import Judged, Numbered, judge_numbered
-from worker.ledger.ledger import Row
+from worker.ledger.row import Row
 
 _EXAMPLES: Final = (
     "refunds submit job.json",

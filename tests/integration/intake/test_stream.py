@@ -37,7 +37,9 @@ class FailsOnce(Ledger):
 
     failures = 1
 
-    async def accept(self, rows: Sequence[Row], *, lane: str, message: int) -> list[Receipt]:
+    async def accept(
+        self, rows: Sequence[Row], *, lane: str, message: int | None = None
+    ) -> tuple[int | None, list[Receipt]]:
         if self.failures:
             self.failures -= 1
             raise RedisConnectionError("away")
