@@ -15,7 +15,8 @@ from worker.cancelling import run_until_done
 from worker.cli.campaign_steer import missing_campaign
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
-from worker.cli.opening import opened_desk, opened_shops, settings_for_a_command
+from worker.cli.opening import opened_desk, settings_for_a_command
+from worker.cli.opening_shops import opened_shops
 from worker.cli.output import answer, answer_json, answer_table, moment, remark
 from worker.trail import Chain, Record, Trail
 

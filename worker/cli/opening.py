@@ -1,8 +1,7 @@
 """What commands work with: settings, the ledger, and a way to publish."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from celery import Celery
@@ -13,14 +12,10 @@ from redis.exceptions import RedisError
 from config.celery import celery_settings
 from config.logging import configure_logging
 from config.settings import Settings
-from worker.cancelling import cancel_surely
 from worker.cli.failure import Exit, Failure
 from worker.enqueue import Enqueue
-from worker.guards.limits import Limits
 from worker.ledger.connection import connect
 from worker.ledger.ledger import Ledger
-from worker.magento.session import open_session
-from worker.resources import Shop, open_shop, process_name
 
 NO_LEDGER = (
     "this Redis holds no ledger: workers refuse to send until `refunds ledger init` "
@@ -92,25 +87,6 @@ async def opened_desk(settings: Settings) -> AsyncIterator[Desk]:
         yield Desk(settings=settings, redis=redis, ledger=Ledger(redis, lease_seconds=settings.lease_seconds))
     finally:
         await redis.aclose()
-
-
-@asynccontextmanager
-async def opened_shops(settings: Settings, redis: Redis) -> AsyncIterator[Mapping[str, Shop]]:
-    """Make the shops callable, within what all processes together may call (promise P5); the command takes no jobs."""
-    async with open_session() as session:
-        shops = {name: open_shop(shop, session, hands={}) for name, shop in settings.shops.items()}
-        name, lease_seconds = process_name(), settings.lease_seconds
-        limits = [
-            Limits(shop.gate, redis, shop.settings, worker=name, lease_seconds=lease_seconds) for shop in shops.values()
-        ]
-        asking = [asyncio.ensure_future(one.run()) for one in limits]
-        try:
-            yield shops
-        finally:
-            await cancel_surely(*asking)
-            with suppress(RedisError, OSError):  # away: what it had comes back when its lease is over
-                for one in limits:
-                    await one.leave()
 
 
 def unreachable(settings: Settings, error: Exception) -> Failure:

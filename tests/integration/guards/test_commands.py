@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from config.settings import Settings
 from tests.fakes import shop_settings
-from worker.cli.opening import opened_shops
+from worker.cli.opening_shops import opened_shops
 from worker.guards.gate import NotNow
 
 pytestmark = pytest.mark.integration
