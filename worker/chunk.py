@@ -26,7 +26,7 @@ from worker.guards.gate import NotNow
 from worker.guards.hand import Hand
 from worker.handler import attempt
 from worker.ledger.entry import Claim
-from worker.ledger.ledger import LedgerMissing, StaleFence
+from worker.ledger.ledger import LedgerMissing, ServerChanged, StaleFence
 from worker.resources import Resources, Shop
 
 log = structlog.get_logger("worker")
@@ -136,6 +136,9 @@ async def work(claim: Claim, r: Resources) -> None:
         r.crashes.pass_by(CrashPoint.AFTER_SETTLE)
     except StaleFence:
         log.warning("refund.claim_lost", key=claim.key, fence=claim.fence)
+    except ServerChanged:  # the claim goes back, and the next one asks the shop first
+        r.orphans.append((claim.key, claim.token, False))
+        log.warning("refund.redis_changed", key=claim.key)
     except RedisError as error:
         r.orphans.append((claim.key, claim.token, False))
         log.warning("ledger.away", key=claim.key, error=type(error).__name__)
@@ -166,6 +169,7 @@ async def conclude(claim: Claim, outcome: Outcome, line: dict[str, Any], r: Reso
     """Write an outcome to the ledger.
 
     Raises:
+        ServerChanged: Redis was restarted or replaced since the claim; the outcome rests on what may be lost.
         StaleFence: The claim was lost.
     """
     match outcome:

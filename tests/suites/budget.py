@@ -15,6 +15,8 @@ from tests.replays import replay
 from tests.suites.ledger import LINE, Bench, Clock
 from worker.campaigns.feed import Feed
 from worker.campaigns.store import Campaigns, CampaignState
+from worker.dead_letters.acts import LetterActs, Who
+from worker.dead_letters.store import DeadLetters
 from worker.domain.lifecycle import State
 from worker.domain.limits import NO_LIMITS, Hold, Limits
 from worker.guards.budget import set_campaign_limit
@@ -342,6 +344,18 @@ class BudgetPromises:
         await till.settle(await till.claim("k"))
 
         assert await till.spent_today() == Decimal("60.00")
+
+    async def test_a_refund_that_people_found_is_spent_as_its_credit_memo_says(self, till: Till):
+        till.limits = Limits(day=Decimal("100.00"))
+        await till.take("k", "60.00")
+        await till.end(await till.claim("k"), "refused")
+        letter = await DeadLetters(till.redis).find("k")
+        assert letter is not None
+        result = {"memo_id": 7, "base_grand_total": "50.5000"}
+        acts = LetterActs(till.redis, now_ms=till.clock.ms)
+        await acts.close(letter, Who(by="ann", why="seen"), how="refunded", result=result)
+
+        assert await till.spent_today() == Decimal("50.50")
 
     async def test_a_refund_that_this_ledger_had_lost_is_spent_when_it_is_found(self, till: Till):
         till.limits = Limits(day=Decimal("100.00"))

@@ -13,7 +13,15 @@ from tests.replays import replay
 from worker.domain.lifecycle import State
 from worker.intake.accept import stored
 from worker.ledger.entry import Claim, Entry
-from worker.ledger.ledger import MAX_FAULTS, STRAY_DEATHS, Ledger, LedgerMissing, OrderBusy, StaleFence
+from worker.ledger.ledger import (
+    MAX_FAULTS,
+    STRAY_DEATHS,
+    Ledger,
+    LedgerMissing,
+    OrderBusy,
+    ServerChanged,
+    StaleFence,
+)
 from worker.ledger.row import Receipt
 
 LEASE_SECONDS = 10
@@ -568,6 +576,18 @@ class LedgerPromises:
         await bench.ledger.note_server("run-2")
 
         assert (await bench.claim("old")).possibly_sent_ms > bench.clock.ms
+
+    async def test_after_a_restart_an_older_claim_proves_no_longer_that_nothing_was_sent(self, bench: Bench):
+        claim = await bench.accepted_and_claimed()
+        bench.clock.pass_seconds(1)
+        await bench.ledger.note_server("run-2")
+
+        with pytest.raises(ServerChanged):
+            await bench.ledger.bury(claim, reason="nothing_left", verdict="not_sent", message="no", line=LINE)
+        with pytest.raises(ServerChanged):
+            await bench.ledger.withdraw(claim, line=LINE)
+        await bench.bury(claim)
+        assert await bench.state() is State.DEAD
 
     async def test_what_was_cleared_after_a_restart_is_not_possibly_sent_until_the_next(self, bench: Bench):
         await bench.accept("k")

@@ -203,6 +203,6 @@ def raw_bytes(document: object) -> bytes:
         case bytes():
             return document
         case str():
-            return document.encode("utf-8", "surrogateescape")
+            return document.encode("utf-8", "surrogatepass")
         case _:
             return json.dumps(document, default=str).encode()

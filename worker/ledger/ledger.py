@@ -55,7 +55,7 @@ class Paused(Exception):
 
 
 class ServerChanged(Exception):
-    """Redis was restarted or replaced since the claim; nothing was sent, and the shop must be asked before."""
+    """Redis was restarted or replaced since the claim; nothing was written, and the shop must be asked first."""
 
 
 class Cancelled(Exception):
@@ -281,18 +281,20 @@ class Ledger(Entries):
             is_spent: Whether the shop has used up this send number, so that a replay takes the next one.
 
         Raises:
+            ServerChanged: Redis was restarted or replaced since the claim, so nobody knows that it was not sent.
             StaleFence: The claim was lost.
         """
-        words = (reason, verdict, message, to_json(line), int(is_spent))
+        words = (reason, verdict, message, to_json(line), int(is_spent), claim.epoch_ms)
         _check(await self._move("bury", self._now(), claim.key, claim.token, *words))
 
     async def withdraw(self, claim: Claim, *, line: Mapping[str, Any]) -> None:
         """End a job whose campaign was cancelled; only when it is proven that nothing of it reached the shop.
 
         Raises:
+            ServerChanged: Redis was restarted or replaced since the claim, so that nothing is proven any more.
             StaleFence: The claim was lost.
         """
-        _check(await self._move("withdraw", self._now(), claim.key, claim.token, to_json(line)))
+        _check(await self._move("withdraw", self._now(), claim.key, claim.token, to_json(line), claim.epoch_ms))
 
     # --- doors and people -------------------------------------------------------------------------------------
 

@@ -32,6 +32,7 @@ from worker.domain.nonce import nonce_for
 from worker.ledger.entry import Entry
 from worker.ledger.ledger import Ledger
 from worker.resources import Resources
+from worker.runtime import give_back
 
 #: From `sent` until absence is proven: a call may leave late, and then run as long as the shop lets it.
 PROVEN_SECONDS = 120 + SEND_WITHIN_SECONDS + 5
@@ -458,6 +459,21 @@ class TestPossiblySent:
         assert (entry.state, entry.history[-1]["reason"]) == (State.WAITING, "redis_changed")
         entry = await world.attempt(after_seconds=1)
         assert (entry.state, entry.result["memo_id"], len(world.shop.calls)) == (State.SETTLED, 55, 0)
+
+    async def test_a_claim_from_before_a_failover_says_of_no_job_that_nothing_was_sent(self, world: World):
+        await world.accept(items=[{"sku": "none", "qty": 1}])
+        (claim,) = await world.ledger.claim(["rma-1"], worker=world.r.worker, lane="express", message=1)
+        world.shop.memos.append(
+            {"entity_id": 55, "order_id": 7, "comments": [{"comment": "ref rma-1"}], "_key": "rma-1"}
+        )
+        world.clock.pass_seconds(1)
+        await world.ledger.note_server("run-2")
+        await work(claim, world.r)
+
+        assert (await world.entry()).state is State.CLAIMED
+        await give_back(world.r)
+        entry = await world.attempt()
+        assert (entry.state, entry.result["memo_id"]) == (State.SETTLED, 55)
 
     async def test_a_replay_of_what_happened_after_all_finds_it(self, world: World):
         await world.accept(invoice_id=3, online=True)

@@ -22,7 +22,10 @@ if key ~= '' then
   redis.call('HSET', entry, 'closed', ARGV[4], 'updated_ms', now)
   if ARGV[4] == 'refunded' then
     local money = redis.call('HMGET', entry, 'money', 'money_day') -- that was given back with the dead letter
-    if money[1] and not money[2] then reserve(entry, tonumber(money[1]), '', tonumber(now), true) end
+    if money[1] and not money[2] then
+      local total = tonumber(cjson.decode(ARGV[7]).base_grand_total) -- of the document as it is now
+      reserve(entry, total and math.floor(total * 100 + 0.5) or tonumber(money[1]), '', tonumber(now), true)
+    end
     redis.call('HSET', entry, 'result', ARGV[7])
     move(entry, 'settled') -- before its reason is gone, by which its campaign counted it
     redis.call('HDEL', entry, 'sent_ms', 'looks', 'tries', 'spent', 'if_absent', 'deaths', 'strays', 'faults', 'calls',

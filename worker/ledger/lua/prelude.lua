@@ -210,6 +210,11 @@ local function epoch_of(ledger)
   return ledger[2] == 'after_loss' and math.max(epoch, tonumber(ledger[3])) or epoch
 end
 
+-- Whether Redis was restarted or replaced since a claim, which learnt `epoch`: what others did meanwhile may be lost.
+local function has_changed(epoch)
+  return epoch_of(redis.call('HMGET', 'refunds:ledger', 'epoch_ms', 'mode', 'mode_since_ms')) > tonumber(epoch)
+end
+
 -- Whether surely nothing of an entry was ever sent, also nothing of which this ledger lost the record.
 local function is_surely_unsent(entry)
   local ledger = redis.call('HMGET', 'refunds:ledger', 'epoch_ms', 'mode')

@@ -11,8 +11,7 @@ local key, entry = ARGV[2], entry_of(ARGV[2])
 local known = redis.call('HMGET', entry, 'fence', 'holder', 'shop', 'lane', 'campaign', 'state', 'sends', 'cents')
 local shop, lane, campaign, state, sends = known[3], known[4], known[5], known[6], known[7]
 if not is_token(ARGV[3], known[1], known[2]) then return 'stale fence' end
-local ledger = redis.call('HMGET', 'refunds:ledger', 'epoch_ms', 'mode', 'mode_since_ms')
-if epoch_of(ledger) > tonumber(ARGV[10]) then return 'server changed' end
+if has_changed(ARGV[10]) then return 'server changed' end
 if is_paused(shop, lane) then return 'paused' end
 local said = campaign_state(campaign)
 if said == 'paused' or said == 'draft' then return 'paused' end
