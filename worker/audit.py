@@ -6,19 +6,16 @@ gone through its jobs' orders only, so that its cost grows with the campaign and
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from worker.domain.errors import NotSent
 from worker.domain.facts import Document, by_order
 from worker.domain.job import parse_stored
 from worker.domain.key import markers_in
 from worker.domain.lifecycle import State
 from worker.domain.money import cents
 from worker.domain.outcome import Via
-from worker.guards.gate import NotNow
 from worker.ledger.entry import Entry
 from worker.ledger.ledger import Ledger
 from worker.lookups import check_total
@@ -101,20 +98,6 @@ async def audit(
     return found
 
 
-@asynccontextmanager
-async def _reading(shop: Shop) -> AsyncIterator[Magento]:
-    """Wait for a slot of the shop, as whatever else asks it (promise P5); hold it for a page of reads.
-
-    Raises:
-        NotSent: The shop is not called now.
-    """
-    try:
-        async with shop.gate.slot("bulk", may_look=True):
-            yield shop.magento
-    except NotNow as no:
-        raise NotSent(f"the shop {shop.settings.name!r} is not called now", reason=no.reason) from None
-
-
 async def _audit_all(found: Audit, ledger: Ledger, shops: Mapping[str, Shop]) -> None:
     waiting: dict[str, list[Entry]] = {name: [] for name in shops}
     async for entry in ledger.entries():
@@ -176,7 +159,7 @@ async def check(
             memos: dict[str, Document] = {}
             for name, shop in shops.items():
                 if own := [entry for entry in entries if entry.shop == name]:
-                    async with _reading(shop) as magento:
+                    async with shop.reading() as magento:
                         memos |= await _check_at(found, own, magento)
         for entry in entries:
             _count(found, entry, shops)
@@ -253,7 +236,7 @@ async def _confirm(found: Audit, batch: Sequence[Entry], shop: Shop) -> None:
     if not batch:
         return
     ids = sorted({int(entry.result["memo_id"]) for entry in batch})
-    async with _reading(shop) as magento:
+    async with shop.reading() as magento:
         memos = {int(memo["entity_id"]): memo for memo in await magento.creditmemos_by_ids(ids)}
     for entry in batch:
         found.settled += 1
@@ -298,7 +281,7 @@ async def _look_for_others(found: Audit, ledger: Ledger, shop: Shop, since: str 
 
 
 async def _memos_after(after: int, shop: Shop, since: str | None) -> Sequence[Document]:
-    async with _reading(shop) as magento:
+    async with shop.reading() as magento:
         return await magento.creditmemos_after(after, since=since)
 
 

@@ -22,10 +22,11 @@ from config.shops import (
     reread,
 )
 from worker.crash import Crashes
+from worker.domain.errors import NotSent
 from worker.domain.limits import NO_LIMITS, Limits
 from worker.domain.plan import ShopRules
 from worker.guards.budget import limits_of
-from worker.guards.gate import Gate
+from worker.guards.gate import Gate, NotNow
 from worker.guards.hand import Hand
 from worker.ledger.connection import connect
 from worker.ledger.ledger import Ledger
@@ -52,6 +53,19 @@ class Shop:
     gate: Gate
     has_nonces: bool
     limits: Limits = NO_LIMITS
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Magento]:
+        """Wait for a slot, as whatever else calls this shop (promise P5); hold it for some reads.
+
+        Raises:
+            NotSent: The shop is not called now.
+        """
+        try:
+            async with self.gate.slot("bulk", may_look=True):
+                yield self.magento
+        except NotNow as no:
+            raise NotSent(f"the shop {self.settings.name!r} is not called now", reason=no.reason) from None
 
 
 @dataclass(kw_only=True)

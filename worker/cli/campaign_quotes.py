@@ -2,18 +2,19 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import AsyncExitStack
 from typing import Final
+
+from redis.asyncio import Redis
 
 from config.settings import Settings
 from worker.campaigns.spool import Spool
 from worker.cli.campaign_survey import Quotes, sample_of
+from worker.cli.opening_shops import opened_shops
 from worker.cli.quoting import planned_live
 from worker.domain.job import RefundJob, parse_stored
 from worker.domain.lines import PreflightRefusal
 from worker.lookups import NotFound
-from worker.magento.session import open_session
-from worker.resources import Shop, open_shop
+from worker.resources import Shop
 
 #: Orders that are read at once at most: a look must not be a load for the shop.
 _AT_ONCE: Final = 8
@@ -24,7 +25,7 @@ _DOCUMENT: Final = 4
 
 
 async def quotes_of(
-    spool: Spool, jobs: int, wanted: int | None, settings: Settings, progress: Callable[[int], None]
+    spool: Spool, jobs: int, wanted: int | None, settings: Settings, redis: Redis, progress: Callable[[int], None]
 ) -> Quotes:
     """Look jobs up at their shops.
 
@@ -36,9 +37,7 @@ async def quotes_of(
         RefundError: A shop cannot be asked now.
     """
     found = Quotes()
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(open_session())
-        shops = {name: open_shop(shop, session) for name, shop in settings.shops.items()}
+    async with opened_shops(settings, redis) as shops:
         chosen = _chosen(spool, jobs, wanted)
 
         async def look() -> None:
@@ -68,7 +67,8 @@ def _chosen(spool: Spool, jobs: int, wanted: int | None) -> Iterator[str]:
 async def _quote(job: RefundJob, shop: Shop, found: Quotes) -> None:
     found.asked += 1
     try:
-        made = await planned_live(job, shop)
+        async with shop.reading():
+            made = await planned_live(job, shop)
     except (PreflightRefusal, NotFound) as refusal:
         found.refused[refusal.reason] += 1
         if len(found.examples) < _EXAMPLES:

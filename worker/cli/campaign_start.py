@@ -177,7 +177,7 @@ class _Run:
                 existing = await campaigns.find(self.wish.name)
                 await self._look(stream, spool, campaigns)
                 await self._check(campaigns, existing)
-                quotes = await self._quotes(spool) if self.wish.live else None
+                quotes = await self._quotes(spool, desk.redis) if self.wish.live else None
                 if not self.wish.as_json:
                     self._tell(quotes)
                 if self.wish.dry_run:
@@ -229,10 +229,10 @@ class _Run:
             words = f"{name} was made from another file, or this one was changed since ({existing.file})"
             raise Failure(f"{words}; --add adds the lines that it does not have", code=Exit.INVALID)
 
-    async def _quotes(self, spool: Spool) -> Quotes:
+    async def _quotes(self, spool: Spool, redis: Redis) -> Quotes:
         wanted = None if self.wish.live == "all" else int(self.wish.live)
         with counting("looked up", total=self._new if wanted is None else min(wanted, self._new)) as count:
-            return await quotes_of(spool, self._new, wanted, self.settings, count)
+            return await quotes_of(spool, self._new, wanted, self.settings, redis, count)
 
     def _tell(self, quotes: Quotes | None) -> None:
         campaign_survey.tell(self.wish.name, self.wish.file, self.survey, self.rejected_file, in_full=self.wish.dry_run)

@@ -13,6 +13,7 @@ from worker.cancelling import run_until_done
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
 from worker.cli.opening import Desk, opened_desk, settings_for_a_command
+from worker.cli.opening_shops import opened_shops
 from worker.cli.output import answer, answer_json, answer_table, moment, remark
 from worker.cli.progress import counting, following
 from worker.dead_letters.acts import Who
@@ -20,8 +21,6 @@ from worker.dead_letters.foresee import Foreseen, Outlook, foresee_all
 from worker.dead_letters.letter import Letter
 from worker.dead_letters.run import Pace, Progress, Run, RunsElsewhere
 from worker.dead_letters.selection import Item, Result, Selection, Selections
-from worker.magento.session import open_session
-from worker.resources import open_shop
 from worker.trail import Trail
 
 Letters = Callable[[Desk], AsyncIterator[Letter]]
@@ -62,8 +61,7 @@ def look(settings: Settings, letters: Letters, what: str, who: Who, *, not_refun
 async def _look(
     settings: Settings, letters: Letters, what: str, who: Who, *, not_refunded: bool
 ) -> tuple[Selection | None, list[Foreseen]]:
-    async with open_session() as session, opened_desk(settings) as desk:
-        shops = {name: open_shop(shop, session) for name, shop in settings.shops.items()}
+    async with opened_desk(settings) as desk, opened_shops(settings, desk.redis) as shops:
         with counting("looked at") as count:
             found = await foresee_all(letters(desk), desk.ledger, shops, not_refunded=not_refunded, tell=count)
         if not found:

@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from worker.cancelling import cancel_surely
+from worker.guards.budget import limits_of
 from worker.guards.limits import Limits
 from worker.magento.session import open_session
 from worker.resources import Shop, open_shop, process_name
@@ -18,7 +19,10 @@ from worker.resources import Shop, open_shop, process_name
 async def opened_shops(settings: Settings, redis: Redis) -> AsyncIterator[Mapping[str, Shop]]:
     """Make the shops callable, within what all processes together may call (promise P5); the command takes no jobs."""
     async with open_session() as session:
-        shops = {name: open_shop(shop, session, hands={}) for name, shop in settings.shops.items()}
+        shops = {
+            name: open_shop(shop, session, limits=limits_of(settings, shop), hands={})
+            for name, shop in settings.shops.items()
+        }
         name, lease_seconds = process_name(), settings.lease_seconds
         limits = [
             Limits(shop.gate, redis, shop.settings, worker=name, lease_seconds=lease_seconds) for shop in shops.values()

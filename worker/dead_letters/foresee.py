@@ -98,7 +98,8 @@ async def foresee(letter: Letter, entry: Entry | None, shop: Shop | None, *, not
         words = f"the shop {job.shop!r} is not configured here"
         return Foreseen(letter=letter, outlook=Outlook.CANNOT_TELL, detail=words)
     try:
-        return await _asked(letter, entry, job, shop)
+        async with shop.reading():
+            return await _asked(letter, entry, job, shop)
     except PreflightRefusal as refusal:
         return _refused(letter, refusal.reason, refusal.message)
     except NotFound as error:
