@@ -178,6 +178,11 @@ class Settings(BaseSettings):
         unit="URL",
         why="Where unexpected errors go. Not given: nowhere.",
     )
+    metrics_address: str | None = _setting(
+        None,
+        unit="host:port",
+        why="Where this process serves its metrics to Prometheus; each process needs its own. Not given: nowhere.",
+    )
     environment: str = _setting(
         "production",
         min_length=1,
@@ -265,6 +270,18 @@ class Settings(BaseSettings):
         if dsn is not None and (parts.scheme not in {"http", "https"} or not complete):
             raise ValueError("must look like https://key@sentry.example/1")
         return dsn
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _host_and_port(cls, address: str | None) -> str | None:
+        try:
+            parts = urlsplit(f"//{address}")
+            complete = parts.netloc == address and bool(parts.hostname and parts.port)
+        except ValueError:  # the port is none
+            complete = False
+        if address is not None and not complete:
+            raise ValueError("must look like 127.0.0.1:9464")
+        return address
 
     @field_validator("log_format", "log_level", mode="before")
     @classmethod

@@ -15,6 +15,7 @@ from config.celery import celery_settings
 from config.logging import configure_logging
 from config.sentry import init_sentry
 from config.settings import Settings, SettingsError
+from worker import metrics
 from worker.domain.errors import RefundError
 from worker.enqueue import Enqueue
 from worker.garbage import collect_less_often
@@ -80,6 +81,7 @@ def _watch_errors(**_: Any) -> None:  # noqa: ANN401 - Celery's signal
 @worker_ready.connect
 def _start(**_: Any) -> None:  # noqa: ANN401 - Celery's signal
     runtime()
+    metrics.serve(app.settings.metrics_address)
     collect_less_often()
 
 

@@ -1,9 +1,13 @@
-"""Every metric, its labels and its unit, declared in one place and counted in each process. Nothing serves them yet."""
+"""Every metric, its labels and its unit, declared in one place; counted, and served, by each process for itself."""
 
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from prometheus_client import Counter, Gauge, Histogram
+import structlog
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+
+log = structlog.get_logger("metrics")
 
 ATTEMPTS: Final = Counter("refunds_attempts_total", "Attempts by how they ended.", ["outcome", "reason", "service"])
 ATTEMPT_SECONDS: Final = Histogram(
@@ -32,3 +36,17 @@ def attempt_finished(line: Mapping[str, Any]) -> None:
     service = str(line.get("service", "none"))
     ATTEMPTS.labels(str(line["outcome"]), str(line.get("reason", "")), service).inc()
     ATTEMPT_SECONDS.labels(service).observe(line["took_ms"] / 1000)
+
+
+def serve(address: str | None) -> None:
+    """Serve the metrics of this process at `host:port`, in a thread of their own; None serves nothing.
+
+    Where that cannot be, it is said and nothing else stops: refunds do not depend on it.
+    """
+    if address is None:
+        return
+    parts = urlsplit(f"//{address}")
+    try:
+        start_http_server(parts.port or 0, addr=parts.hostname or "")
+    except OSError as error:
+        log.error("metrics.not_served", address=address, error=str(error))  # noqa: TRY400 - expected, no traceback

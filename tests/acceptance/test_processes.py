@@ -2,12 +2,25 @@
 
 import re
 import signal
+import socket
+import urllib.request
 from functools import partial
 
 import pytest
 import redis
 
 from tests.stack import Stack
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def has_started(stack: Stack, name: str) -> bool:
@@ -51,6 +64,23 @@ def test_a_worker_loads_no_other_commands(stack: Stack):
         "worker.cli.submit",
         "worker.campaigns.report",
     }
+
+
+@pytest.mark.parametrize("name", ["worker", "upkeep", "intake"])
+def test_a_process_serves_its_metrics_where_it_is_told_to(stack: Stack, name: str):
+    port = free_port()
+    env = {"REFUNDS_METRICS_ADDRESS": f"127.0.0.1:{port}"}
+    process = stack.start_process(f"watched-{name}", name, env=env)
+    try:
+        stack.wait_until(lambda: answers(port))
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            assert b"# TYPE refunds_attempts_total counter" in answer.read()
+
+        other = stack.start_process(f"second-{name}", name, env=env)
+        stack.wait_until(lambda: "metrics.not_served" in stack.log_of(f"second-{name}"))
+        assert stack.end(other) == 0
+    finally:
+        assert stack.end(process) == 0
 
 
 def test_a_worker_without_a_ledger_sends_nothing_until_init(stack: Stack):

@@ -15,6 +15,7 @@ from config.logging import configure_logging
 from config.queues import WORKER_QUEUES, Queue
 from config.sentry import init_sentry
 from config.settings import Settings
+from worker import metrics
 from worker.cancelling import cancel_surely
 from worker.cli.examples import examples
 from worker.cli.failure import Exit, Failure
@@ -107,6 +108,7 @@ async def _until_told(process: Callable[[Settings, asyncio.Event], Awaitable[Non
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
+    metrics.serve(settings.metrics_address)
     collect_less_often()
     log.info("process.started", redis=settings.redis_url.masked)
     await process(settings, stopping)

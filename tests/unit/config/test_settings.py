@@ -103,6 +103,9 @@ class TestRefusing:
             ),
             ("REFUNDS_SENTRY_DSN", "sentry.example", "must look like https://key@"),
             ("REFUNDS_SENTRY_DSN", "https://sentry.example/1", "must look like https://key@"),
+            ("REFUNDS_METRICS_ADDRESS", "9464", "must look like 127.0.0.1:9464"),
+            ("REFUNDS_METRICS_ADDRESS", "host:many", "must look like 127.0.0.1:9464"),
+            ("REFUNDS_METRICS_ADDRESS", "http://host:9464", "must look like 127.0.0.1:9464"),
         ],
         ids=lambda value: str(value)[:30],
     )
