@@ -273,6 +273,15 @@ async def test_a_key_without_an_entry_is_forgotten(redis_url: str):
         assert not await bench.r.redis.exists("refunds:unconfirmed:default")
 
 
+async def test_a_damaged_entry_does_not_stop_the_others_of_its_batch(redis_url: str):
+    async with a_bench(redis_url) as bench:
+        broken, whole = plain_orders(bench, 2)
+        await bench.settle(a_document(broken), a_document(whole))
+        await bench.r.redis.hset(f"refunds:entry:k-{broken['entity_id']}", "result", "{")
+        assert await bench.confirm() == 1
+        assert (await bench.entry(f"k-{whole['entity_id']}")).confirmed
+
+
 async def test_a_shop_that_does_not_want_it_is_not_read(redis_url: str):
     async with a_bench(redis_url, confirm=False) as bench:
         (order,) = plain_orders(bench, 1)

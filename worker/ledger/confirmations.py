@@ -1,6 +1,7 @@
 """Settled entries whose credit memos are to be read back: leased in batches, confirmed once."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,10 @@ class Confirmations:
         """
         times = (int(wait_seconds * 1000), int(lease_seconds * 1000))
         now_ms, *found = await self._move("take_unconfirmed", self._now(), shop, size, *times)
-        entries = [Entry.read(key, dict(zip(flat[::2], flat[1::2], strict=True))) for key, *flat in found]
+        entries = []
+        for key, *flat in found:
+            with suppress(ValueError, ArithmeticError):  # damaged: it must not stop the others, and comes again
+                entries.append(Entry.read(key, dict(zip(flat[::2], flat[1::2], strict=True))))
         return int(now_ms), entries
 
     async def write(self, shop: str, confirmed: Sequence[Confirmed]) -> set[str]:
