@@ -90,11 +90,12 @@ class Settings(BaseSettings):
 
     # Pace
     worker_threads: int = _setting(
-        32,
+        16,
         ge=1,
         le=1000,
         unit="threads",
-        why="Messages (of 1 to 100 jobs) in hand per worker process. Threads only wait; the event loop works.",
+        why="Messages (of 1 to 100 jobs) in hand per worker process. Threads only wait; the event loop works. "
+        "With 32 a worker took 11 MB more and did no more.",
     )
     chunk_concurrency: int = _setting(
         200,
