@@ -19,7 +19,6 @@ from worker.domain.errors import RefundError
 from worker.domain.facts import Document, by_order, named_order
 from worker.domain.job import RefundJob, parse_stored
 from worker.domain.problems import InvalidJob
-from worker.guards.gate import NotNow
 from worker.ledger.confirmations import Confirmations, Confirmed
 from worker.ledger.entry import Entry
 from worker.magento.client import Magento
@@ -52,7 +51,7 @@ async def _watch(shop: Shop, r: Resources) -> None:
         try:
             count = await confirm_batch(shop, confirmations)
             is_away, pause = is_away and not count, 0.0 if count else _POLL_SECONDS
-        except (NotNow, RefundError, RedisError, OSError) as error:
+        except (RefundError, RedisError, OSError) as error:
             if not is_away:
                 log.warning("confirm.away", shop=shop.settings.name, error=type(error).__name__)
             is_away, pause = True, _AWAY_SECONDS
@@ -67,16 +66,15 @@ async def confirm_batch(shop: Shop, confirmations: Confirmations, *, wait_second
     """Confirm the next batch of a shop; gives how many entries it had.
 
     Raises:
-        NotNow: The shop is not called now; the batch comes again.
-        NotSent, Throttled, Unauthorised: The shop could not be asked; the batch comes again.
+        NotSent, Throttled, Unauthorised: The shop could not be asked, or is not called now; the batch comes again.
     """
     name = shop.settings.name
     now_ms, entries = await confirmations.take(name, size=BATCH, wait_seconds=wait_seconds, lease_seconds=LEASE_SECONDS)
     if not entries:
         return 0
     jobs = {entry.key: job for entry in entries if (job := _job_of(entry)) is not None}
-    async with shop.gate.slot("bulk", may_look=True):
-        memos = await _read(entries, jobs, shop.magento)
+    async with shop.reading() as magento:
+        memos = await _read(entries, jobs, magento)
     of_order = by_order(memos.values())
     found = [_held_against(entry, jobs.get(entry.key), memos, of_order, now_ms) for entry in entries]
     done = [(one, wrong) for one, wrong in found if one is not None]

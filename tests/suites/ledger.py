@@ -82,6 +82,13 @@ class Bench:
     async def bury(self, claim: Claim, reason: str = "qty_too_large") -> None:
         await self.ledger.bury(claim, reason=reason, verdict="refused", message="no", line=LINE)
 
+    async def fail_to_the_end(self) -> None:
+        """Fail on the job `k` as often as workers may, each time after its pause."""
+        for number in range(MAX_FAULTS):
+            claim = await self.claim(worker=f"w{number}")
+            await self.ledger.release("k", claim.token, is_fault=True)
+            self.clock.pass_seconds(2 ** (number + 1))
+
     async def entry(self, key: str = "k") -> Entry:
         found = await self.ledger.find(key)
         assert found is not None
@@ -485,10 +492,7 @@ class LedgerPromises:
 
     async def test_a_job_on_which_we_fail_again_and_again_goes_to_a_human(self, bench: Bench):
         await bench.accept("k")
-        for number in range(MAX_FAULTS):
-            claim = await bench.claim(worker=f"w{number}")
-            await bench.ledger.release("k", claim.token, is_fault=True)
-            bench.clock.pass_seconds(2 ** (number + 1))
+        await bench.fail_to_the_end()
         (letter,) = await bench.letters()
 
         assert (letter["reason"], letter["verdict"]) == ("internal_error", "not_sent")
@@ -496,10 +500,7 @@ class LedgerPromises:
     async def test_a_failure_of_ours_on_a_job_that_may_have_been_sent_before_a_restart_is_unknown(self, bench: Bench):
         await bench.accept("k")
         await bench.ledger.note_server("run-2")
-        for number in range(MAX_FAULTS):
-            claim = await bench.claim(worker=f"w{number}")
-            await bench.ledger.release("k", claim.token, is_fault=True)
-            bench.clock.pass_seconds(2 ** (number + 1))
+        await bench.fail_to_the_end()
         (letter,) = await bench.letters()
 
         assert (letter["reason"], letter["verdict"]) == ("internal_error", "unknown")

@@ -46,9 +46,8 @@ async def quotes_of(
                 await _quote(job, shops[job.shop], found)
                 progress(1)
 
-        at_once = min([_AT_ONCE, *(shop.max_concurrency for shop in settings.shops.values())])
         async with asyncio.TaskGroup() as group:
-            for _ in range(at_once):
+            for _ in range(_AT_ONCE):
                 group.create_task(look())
     return found
 

@@ -209,7 +209,7 @@ async def foresee_all(
     """
     found: list[Foreseen] = []
     page: list[Letter] = []
-    room = {name: asyncio.Semaphore(min(shop.settings.max_concurrency, _AT_ONCE)) for name, shop in shops.items()}
+    room = {name: asyncio.Semaphore(_AT_ONCE) for name in shops}
 
     async def look(letter: Letter, entry: Entry | None) -> Foreseen:
         name = letter.shop or str(letter.job.get("shop") or "default")

@@ -2,7 +2,6 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
@@ -23,14 +22,6 @@ from worker.ledger.row import Row
 
 pytestmark = pytest.mark.integration
 ANN = Who(by="ann", why="")
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url.removesuffix("/0") + "/6", decode_responses=True) as client:
-        await client.flushdb()
-        yield client
-        await client.flushdb()
 
 
 @pytest.fixture

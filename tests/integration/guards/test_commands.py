@@ -1,7 +1,5 @@
 """Commands that read a shop: they keep to what all processes together may do, and take no jobs."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from redis.asyncio import Redis
 
@@ -11,14 +9,6 @@ from worker.cli.opening_shops import opened_shops
 from worker.guards.gate import NotNow
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url.removesuffix("/0") + "/6", decode_responses=True) as client:
-        await client.flushdb()
-        yield client
-        await client.flushdb()
 
 
 @pytest.fixture

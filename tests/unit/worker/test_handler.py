@@ -29,7 +29,7 @@ from worker.domain.answer import Answer
 from worker.domain.errors import NotSent, RefundError, Throttled, Unauthorised
 from worker.domain.lifecycle import State
 from worker.domain.nonce import nonce_for
-from worker.ledger.entry import Entry
+from worker.ledger.entry import Claim, Entry
 from worker.ledger.ledger import Ledger
 from worker.resources import Resources
 from worker.runtime import give_back
@@ -63,6 +63,20 @@ class World:
     async def cancel(self) -> None:
         """Cancel the campaign `spring`."""
         await self.r.redis.hset("refunds:campaign:spring", "state", "cancelled")
+
+    def refunded_meanwhile(self) -> None:
+        """Put a credit memo with the job's marker into the shop."""
+        self.shop.memos.append(
+            {"entity_id": 55, "order_id": 7, "comments": [{"comment": "ref rma-1"}], "_key": "rma-1"}
+        )
+
+    async def claim_before_a_failover(self) -> Claim:
+        """Claim the job; what another worker did with it since, Redis has lost."""
+        (claim,) = await self.ledger.claim(["rma-1"], worker=self.r.worker, lane="express", message=1)
+        self.refunded_meanwhile()
+        self.clock.pass_seconds(1)
+        await self.ledger.note_server("run-2")
+        return claim
 
     @property
     def has_nonces(self) -> bool:
@@ -427,9 +441,7 @@ class TestPossiblySent:
         assert (entry.state, entry.sends) == (State.SETTLED, 1)
 
     async def test_after_a_loss_a_refund_that_happened_is_found(self, world: World):
-        world.shop.memos.append(
-            {"entity_id": 55, "order_id": 7, "comments": [{"comment": "ref rma-1"}], "_key": "rma-1"}
-        )
+        world.refunded_meanwhile()
         await world.ledger.initialise("after_loss")
         await world.accept()
         entry = await world.attempt()
@@ -447,12 +459,7 @@ class TestPossiblySent:
     async def test_a_claim_from_before_a_failover_sends_nothing_until_the_shop_was_asked(self, world: World):
         """The replica may be older than what another worker did with the job in between."""
         await world.accept()
-        (claim,) = await world.ledger.claim(["rma-1"], worker=world.r.worker, lane="express", message=1)
-        world.shop.memos.append(
-            {"entity_id": 55, "order_id": 7, "comments": [{"comment": "ref rma-1"}], "_key": "rma-1"}
-        )
-        world.clock.pass_seconds(1)
-        await world.ledger.note_server("run-2")
+        claim = await world.claim_before_a_failover()
         await work(claim, world.r)
 
         entry = await world.entry()
@@ -462,12 +469,7 @@ class TestPossiblySent:
 
     async def test_a_claim_from_before_a_failover_says_of_no_job_that_nothing_was_sent(self, world: World):
         await world.accept(items=[{"sku": "none", "qty": 1}])
-        (claim,) = await world.ledger.claim(["rma-1"], worker=world.r.worker, lane="express", message=1)
-        world.shop.memos.append(
-            {"entity_id": 55, "order_id": 7, "comments": [{"comment": "ref rma-1"}], "_key": "rma-1"}
-        )
-        world.clock.pass_seconds(1)
-        await world.ledger.note_server("run-2")
+        claim = await world.claim_before_a_failover()
         await work(claim, world.r)
 
         assert (await world.entry()).state is State.CLAIMED
@@ -479,9 +481,7 @@ class TestPossiblySent:
         await world.accept(invoice_id=3, online=True)
         await world.attempt(MASKED)
         await world.attempt(after_seconds=PROVEN_SECONDS)
-        world.shop.memos.append(
-            {"entity_id": 55, "order_id": 7, "comments": [{"comment": "ref rma-1"}], "_key": "rma-1"}
-        )
+        world.refunded_meanwhile()
         await replay(world.ledger, "rma-1")
         entry = await world.attempt()
 
